@@ -1,0 +1,129 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/composeos/compose/compose/flatten"
+	"github.com/composeos/compose/compose/rootfs"
+)
+
+// layOut lays out a part that is no container: the kernel, an init image or a
+// volume.
+func (b *builder) layOut(ctx context.Context, p *part) ([]rootfs.Segment, error) {
+	switch p.section {
+	case kernelSection:
+		return b.kernel(ctx, p)
+	case volumeSection:
+		return volume(p)
+	}
+	files, err := flatten.Rootfs(p.image.files, flatten.System)
+	if err != nil {
+		return nil, err
+	}
+	return []rootfs.Segment{{Name: p.origin(), Entries: flatten.Below(p.path, p.origin(), files)}}, nil
+}
+
+// volume lays out a volume: lower holds what it begins with, and the system
+// mounts an overlay of lower and tmp at merged.
+func volume(p *part) ([]rootfs.Segment, error) {
+	if p.volume.Format == "oci" {
+		return nil, errors.New("format: oci: this version lays volumes out as a filesystem only")
+	}
+	dirs := rootfs.Segment{Name: p.where}
+	for _, dir := range []string{"", "lower", "merged", "tmp"} {
+		dirs.Entries = append(dirs.Entries, rootfs.MadeDir(rootfs.Join(p.path, dir), 0o755))
+	}
+	if p.image == nil {
+		return []rootfs.Segment{dirs}, nil
+	}
+	files, err := flatten.Rootfs(p.image.files, flatten.System)
+	if err != nil {
+		return nil, err
+	}
+	below := flatten.Below(p.path+"/lower", p.origin(), files)
+	return []rootfs.Segment{dirs, {Name: p.origin(), Entries: below}}, nil
+}
+
+// defaultBinary and defaultTar are the kernel's files in its image.
+const (
+	defaultBinary = "kernel"
+	defaultTar    = "kernel.tar"
+)
+
+// kernel lays out what a system boots with: the kernel and the microcode below
+// boot, and the modules from the archive at the root. The rest of the image is
+// left out.
+func (b *builder) kernel(ctx context.Context, p *part) ([]rootfs.Segment, error) {
+	k := b.manifest.Kernel
+	binary := k.Binary
+	if binary == "" {
+		binary = defaultBinary
+	}
+	boot := rootfs.Segment{Name: p.origin()}
+	add := func(path, from string) error {
+		e, err := p.file(from)
+		if err != nil {
+			return err
+		}
+		boot.Entries = append(boot.Entries, &rootfs.Entry{
+			Path: path, Type: rootfs.File, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.ModTime,
+			Size: e.Size, Digest: e.Digest, Body: e.Body, Origin: p.origin(),
+		})
+		return nil
+	}
+	boot.Entries = append(boot.Entries, rootfs.MadeDir("boot", 0o755), rootfs.MadeFile("boot/cmdline", 0o644, []byte(k.Cmdline)))
+	err := add("boot/kernel", binary)
+	if k.UCode != "" {
+		err = errors.Join(err, add("boot/ucode.cpio", k.UCode))
+	}
+	modules, tarErr := b.modules(ctx, p)
+	if err := errors.Join(err, tarErr); err != nil {
+		return nil, err
+	}
+	return append([]rootfs.Segment{boot}, modules...), nil
+}
+
+// modules is what the kernel's archive holds.
+func (b *builder) modules(ctx context.Context, p *part) ([]rootfs.Segment, error) {
+	name := defaultTar
+	if t := b.manifest.Kernel.Tar; t != nil {
+		name = *t
+	}
+	if name == "" || name == "none" {
+		return nil, nil
+	}
+	e, err := p.file(name)
+	if err != nil {
+		return nil, fmt.Errorf(`%w; "tar: none" says that there is none`, err)
+	}
+	archive, err := b.Lease.Archive(ctx, e)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	entries := archive.Entries()
+	run := make([]*rootfs.Entry, len(entries))
+	for i := range entries {
+		run[i] = &entries[i]
+	}
+	origin := p.origin() + " " + name
+	return []rootfs.Segment{{Name: origin, Entries: flatten.Below("", origin, run)}}, nil
+}
+
+// file returns a file of the part's image, which may be named by a link.
+func (p *part) file(name string) (*rootfs.Entry, error) {
+	at := func(path string) *rootfs.Entry { return rootfs.Find(p.image.files, path) }
+	path, err := rootfs.Follow(name, at)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.ref, err)
+	}
+	e := at(path)
+	if e == nil {
+		return nil, fmt.Errorf("%s has no file %s", p.ref, name)
+	}
+	if e.Type != rootfs.File {
+		return nil, fmt.Errorf("%s: %s is a %s, not a file", p.ref, name, e.Type)
+	}
+	return e, nil
+}

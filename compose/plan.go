@@ -1,0 +1,88 @@
+package compose
+
+import (
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/spec"
+)
+
+// section is the part of a manifest that a part comes from.
+type section string
+
+// The sections, as the manifest spells them.
+const (
+	kernelSection     section = "kernel"
+	initSection       section = "init"
+	volumeSection     section = "volumes"
+	onbootSection     section = "onboot"
+	onshutdownSection section = "onshutdown"
+	serviceSection    section = "services"
+)
+
+// container tells whether the section's images become bundles.
+func (s section) container() bool {
+	return s == onbootSection || s == onshutdownSection || s == serviceSection
+}
+
+// part is one thing that the manifest wants laid out.
+type part struct {
+	section   section
+	where     string          // "services[2] nginx"
+	ref       spec.Ref        // zero for a volume that begins empty
+	path      string          // where it goes: "containers/services/nginx"; "" is the root
+	container *spec.Container // of onboot, onshutdown and services
+	volume    *spec.Volume    // of volumes
+	image     *fetched        // once it has been fetched; parts of one image share it
+}
+
+// fetched is an image whose layers are in the store.
+type fetched struct {
+	digest v1.Hash // of its manifest
+	config *v1.ConfigFile
+	files  []*rootfs.Entry // what its layers leave
+}
+
+// origin is what entries of this part say they come from.
+func (p *part) origin() string {
+	if p.ref.IsZero() {
+		return p.where
+	}
+	return p.where + " " + p.ref.String()
+}
+
+// plan says what goes where, in the order of ownership: the kernel, init,
+// volumes, then the containers as they run. It does no I/O.
+func plan(m *spec.Manifest) []*part {
+	var parts []*part
+	if !m.Kernel.Image.IsZero() {
+		parts = append(parts, &part{section: kernelSection, where: "kernel", ref: m.Kernel.Image})
+	}
+	for i, n := range m.Init {
+		parts = append(parts, &part{section: initSection, where: fmt.Sprintf("init[%d]", i), ref: n.Image})
+	}
+	for i := range m.Volumes {
+		v := &m.Volumes[i]
+		parts = append(parts, &part{
+			section: volumeSection, where: fmt.Sprintf("volumes[%d] %s", i, v.Name), ref: v.Image,
+			path: "containers/volumes/" + v.Name, volume: v,
+		})
+	}
+	for at, c := range m.Containers() {
+		parts = append(parts, &part{
+			section: section(at.Section), where: fmt.Sprintf("%s[%d] %s", at.Section, at.Index, c.Name), ref: c.Image,
+			path: "containers/" + at.Section + "/" + bundleName(section(at.Section), at.Index, c.Name), container: c,
+		})
+	}
+	return parts
+}
+
+// bundleName is a bundle's directory: what runs in order is numbered.
+func bundleName(s section, i int, name string) string {
+	if s == serviceSection {
+		return name
+	}
+	return fmt.Sprintf("%03d-%s", i, name)
+}

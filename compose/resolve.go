@@ -1,0 +1,287 @@
+package compose
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/composeos/compose/compose/image"
+	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/spec"
+)
+
+// ResolveOptions are the inputs of Resolve beside the manifest.
+type ResolveOptions struct {
+	Old      *spec.Lock     // what is pinned already; nil where there is no lock
+	Add      bool           // pins may be added, and those that are not used any more go
+	Frozen   bool           // nothing may differ from the old lock, not even a local input
+	Update   []string       // whose pins move: images or containers by name, or "*" for all
+	Epoch    *int64         // the epoch of a lock that is made or updated; nil: the newest image's
+	Accept   Accept         // images that may be taken unsigned
+	Platform spec.Platform  // to build for
+	Resolver image.Resolver // from names to digests
+	Source   image.Source   // from digests to images
+	Dir      string         // folder of the lock, which it records sources relative to
+	Home     string         // what "~/" stands for in sources
+	Jobs     int            // how many images are looked at at once; 0: as many as Go uses processors
+	Progress Progress       // may be nil
+}
+
+// Change is one thing in which a lock differs from the one before.
+type Change struct {
+	Name     string // "image docker.io/library/nginx:1", "source etc/motd", "epoch", …
+	From, To string // "" where it was not there before, or is not any more
+	Local    bool   // a local input: it is recorded, not pinned
+}
+
+// Resolve makes the lock of m, and says in what it differs from the old one.
+//
+// A registry's reference that the old lock pins stays where it is, unless
+// Update names it; one that it lacks is an [UnpinnedError] unless pins may be
+// added. Local inputs are recorded as they are now. An image that is new or has
+// moved is an [UnsignedError] unless Accept takes it. All faults are returned,
+// joined in the order of the manifest.
+func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Lock, []Change, error) {
+	if m.Trust != nil {
+		return nil, nil, &PolicyError{m.Trust.Pos}
+	}
+	old := o.Old
+	if old == nil {
+		old = &spec.Lock{}
+	}
+	uses, err := distinct(m.Images())
+	if err != nil {
+		return nil, nil, err
+	}
+	moving, err := moving(m.Images(), o.Update)
+	if err != nil {
+		return nil, nil, err
+	}
+	lock := &spec.Lock{Version: spec.LockVersion, Compat: spec.Compat, Epoch: old.Epoch, Timestamps: cmp.Or(m.Timestamps, spec.Clamp)}
+	r := resolver{ResolveOptions: o, old: old, moving: moving, made: make([]resolved, len(uses))}
+	if err := (Options{Jobs: o.Jobs}).each(len(uses), func(i int) error { return r.image(ctx, uses[i], i) }); err != nil {
+		return nil, nil, err
+	}
+	for _, made := range r.made {
+		lock.Images = append(lock.Images, made.LockedImage)
+	}
+	if !o.Add {
+		lock.Images = append(lock.Images, unused(old, lock)...)
+	}
+	if err := unsigned(r.made); err != nil {
+		return nil, nil, err
+	}
+	if lock.IDs, err = spec.IDs(m, old.IDs); err != nil {
+		return nil, nil, err
+	}
+	if lock.Files, err = o.sources(ctx, m); err != nil {
+		return nil, nil, err
+	}
+	if o.Old == nil || len(o.Update) > 0 {
+		if lock.Epoch, err = r.epoch(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	slices.SortFunc(lock.Images, func(a, b spec.LockedImage) int { return cmp.Compare(a.Name, b.Name) })
+	c := changes(o.Old, lock)
+	if o.Frozen && (o.Old == nil || len(c) > 0) {
+		return nil, c, &FrozenError{c}
+	}
+	return lock, c, nil
+}
+
+// distinct returns the uses of images, each image once.
+func distinct(uses []spec.ImageUse) ([]spec.ImageUse, error) {
+	var once []spec.ImageUse
+	first := map[string]spec.ImageUse{}
+	for _, u := range uses {
+		f, again := first[u.Ref.String()]
+		if !again {
+			first[u.Ref.String()] = u
+			once = append(once, u)
+			continue
+		}
+		if f.Ref.File() != u.Ref.File() {
+			return nil, fmt.Errorf("%s: %s: %s is %s here and %s in %s: the lock needs a name for each",
+				u.Pos, u.Where, u.Ref, u.Ref.File(), f.Ref.File(), f.Where)
+		}
+	}
+	return once, nil
+}
+
+// moving are the references that names stand for: an image by its reference,
+// with or without a tag, or the image of a container.
+func moving(uses []spec.ImageUse, names []string) (map[string]bool, error) {
+	moves := map[string]bool{}
+	var errs []error
+	for _, name := range names {
+		found := false
+		for _, u := range uses {
+			_, container, _ := strings.Cut(u.Where, " ")
+			if container == name || (Accept{name}).Match(u.Ref.String()) {
+				moves[u.Ref.String()], found = true, true
+			}
+		}
+		if !found {
+			errs = append(errs, fmt.Errorf("update: the manifest has no image or container %q", name))
+		}
+	}
+	return moves, errors.Join(errs...)
+}
+
+// unused are the pins that nothing in the manifest names.
+func unused(old, lock *spec.Lock) []spec.LockedImage {
+	return slices.DeleteFunc(slices.Clone(old.Images), func(i spec.LockedImage) bool {
+		_, used := lock.Image(i.Name)
+		return used
+	})
+}
+
+// resolver makes the pins of one lock.
+type resolver struct {
+	ResolveOptions
+	old    *spec.Lock
+	moving map[string]bool // the references whose pins move
+	made   []resolved      // by the number of the use
+}
+
+// resolved is a pin, and what is known of its image.
+type resolved struct {
+	spec.LockedImage
+	use  spec.ImageUse
+	pin  image.Pin
+	seen *description // nil where the old pin stands and the image was not looked at
+}
+
+func (r *resolver) image(ctx context.Context, u spec.ImageUse, i int) error {
+	made, err := r.resolve(ctx, u)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", u.Pos, u.Where, err)
+	}
+	r.made[i] = made
+	return nil
+}
+
+// resolve pins one image: by the old pin where that stands, else by asking.
+func (r *resolver) resolve(ctx context.Context, u spec.ImageUse) (resolved, error) {
+	name := u.Ref.String()
+	old, pinned := r.old.Image(name)
+	stays := pinned && u.Ref.Transport == spec.Registry && !r.moving[name]
+	made := resolved{LockedImage: spec.LockedImage{Name: name, Platforms: map[string]spec.LockedPlatform{}}, use: u}
+	if !pinned && !r.Add && u.Ref.Transport == spec.Registry {
+		return made, &UnpinnedError{name}
+	}
+	task := start(r.Progress, "resolve", name, 0)
+	defer task.Done()
+	if stays {
+		made.Digest, made.Unsigned = old.Digest, old.Unsigned
+		maps.Copy(made.Platforms, old.Platforms)
+	} else if err := r.ask(ctx, u.Ref, &made); err != nil {
+		return made, err
+	}
+	made.pin = image.Pin{Ref: u.Ref, Platform: r.Platform}
+	var err error
+	if made.pin.Digest, err = hash(made.Digest); err != nil {
+		return made, err
+	}
+	if pinned && !stays && old.Digest == made.Digest {
+		made.Unsigned = old.Unsigned
+		maps.Copy(made.Platforms, old.Platforms)
+	}
+	if _, known := made.Platforms[r.Platform.String()]; !known {
+		err = r.look(ctx, &made)
+	}
+	if made.Unsigned == "" && r.Accept.Match(name) {
+		made.Unsigned = accepted
+	}
+	return made, err
+}
+
+// accepted is what a lock says of an image that somebody took unsigned.
+const accepted = "accepted"
+
+// ask turns a name into a digest.
+func (r *resolver) ask(ctx context.Context, ref spec.Ref, made *resolved) error {
+	desc, err := r.Resolver.Resolve(ctx, ref)
+	if err != nil {
+		return fmt.Errorf("%s: %w", ref, err)
+	}
+	made.Digest = digest(desc.Digest)
+	return nil
+}
+
+// look reads what the image is for the platform.
+func (r *resolver) look(ctx context.Context, made *resolved) error {
+	img, err := r.Source.Image(ctx, made.pin)
+	if err != nil {
+		return fmt.Errorf("%s: %w", made.Name, err)
+	}
+	d, err := describe(img)
+	if err != nil {
+		return fmt.Errorf("%s: %w", made.Name, err)
+	}
+	made.seen = &d
+	made.Platforms[r.Platform.String()] = d.locked
+	return nil
+}
+
+// unsigned refuses the images that nobody took unsigned, all of them at once.
+func unsigned(made []resolved) error {
+	var errs []error
+	for _, m := range made {
+		if m.Unsigned != accepted {
+			errs = append(errs, &UnsignedError{Name: m.Name, Pos: m.use.Pos, Where: m.use.Where})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// epoch is the time that no packaged file is younger than: the one that was
+// given, or when the newest image was created. Where no image says, it is
+// [rootfs.DefaultModTime].
+func (r *resolver) epoch(ctx context.Context) (int64, error) {
+	if r.Epoch != nil {
+		return *r.Epoch, nil
+	}
+	newest := int64(0)
+	for i := range r.made {
+		m := &r.made[i]
+		if m.seen == nil {
+			if err := r.look(ctx, m); err != nil {
+				return 0, fmt.Errorf("%s: %s: %w", m.use.Pos, m.use.Where, err)
+			}
+		}
+		newest = max(newest, m.seen.config.Created.Unix())
+	}
+	if newest <= 0 {
+		newest = rootfs.DefaultModTime
+	}
+	return newest, nil
+}
+
+// FrozenError says that a lock would have to change, or be made.
+type FrozenError struct{ Changes []Change }
+
+func (e *FrozenError) Error() string {
+	if len(e.Changes) == 0 {
+		return "there is no lock, and -frozen makes none"
+	}
+	c := e.Changes[0]
+	return fmt.Sprintf("-frozen: %d changes to the lock, the first: %s from %s to %s", len(e.Changes), c.Name, cmp.Or(c.From, "nothing"), cmp.Or(c.To, "nothing"))
+}
+
+// UnsignedError says that an image has no signature that is known of, and that
+// nobody took it without.
+type UnsignedError struct {
+	Name  string
+	Pos   spec.Pos
+	Where string
+}
+
+func (e *UnsignedError) Error() string {
+	return fmt.Sprintf("%s: %s: %s is not signed as far as this version can tell", e.Pos, e.Where, e.Name)
+}
