@@ -1,0 +1,90 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// create makes a file in tmp/ to be written and then published. It holds a
+// shared lock on it, which tells other processes that it is not left over, and
+// which becomes the lease's hold once the file is in its place.
+func (s *Store) create(key string) (*os.File, error) {
+	for n := 0; ; n++ {
+		path := s.path(tmpDir, key+"."+strconv.Itoa(n))
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o444)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, s.cannotWrite(err)
+		}
+		if err := flock(f, unix.LOCK_SH); err != nil {
+			discard(f)
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		// Before the lock was there, another process may have taken the file for a leftover.
+		if ok, err := linked(f, path); err != nil || !ok {
+			_ = f.Close()
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		return f, nil
+	}
+}
+
+// discard removes a file that create made.
+func discard(f *os.File) {
+	_ = os.Remove(f.Name())
+	_ = f.Close()
+}
+
+// publish gives a file that create made its name in the store.
+func (s *Store) publish(f *os.File, path string) error {
+	return s.cannotWrite(os.Rename(f.Name(), path))
+}
+
+// write makes a small file appear at path, whole or not at all.
+func (s *Store) write(key, path string, data []byte) error {
+	f, err := s.create(key)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		discard(f)
+		return err
+	}
+	if err := s.publish(f, path); err != nil {
+		discard(f)
+		return err
+	}
+	return f.Close()
+}
+
+// removeLeftovers removes what killed processes left in tmp/. What cannot be
+// removed harms nobody.
+func (s *Store) removeLeftovers() {
+	names, err := os.ReadDir(s.path(tmpDir))
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		path := s.path(tmpDir, n.Name())
+		f, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil {
+			if ok, err := linked(f, path); ok && err == nil {
+				_ = os.Remove(path)
+			}
+		}
+		_ = f.Close()
+	}
+}
