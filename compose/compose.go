@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/composeos/compose/compose/image"
 	"github.com/composeos/compose/compose/rootfs"
@@ -109,7 +110,7 @@ func (b *builder) segments(ctx context.Context) ([]rootfs.Segment, error) {
 	if b.system, err = mergeAPK(b.system); err != nil {
 		return nil, err
 	}
-	bundles, err := b.bundles(append(b.system[:len(b.system):len(b.system)], files))
+	bundles, err := b.bundles(append(slices.Clip(b.system), files))
 	if err != nil {
 		return nil, err
 	}

@@ -143,7 +143,7 @@ func uniqueLayers(wants []*want) []*layer {
 func (o Options) takeIn(ctx context.Context, l *layer) error {
 	task := start(o.Progress, "unpack", l.where, l.Size)
 	defer task.Done()
-	l.LayerSource.Progress = task.Add
+	l.Progress = task.Add
 	taken, err := o.Lease.Layer(ctx, l.LayerSource)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.where, err)

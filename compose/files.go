@@ -97,7 +97,7 @@ func (b *builder) source(ctx context.Context, f *spec.File) (*rootfs.Entry, erro
 	case locked.Absent:
 		return nil, nil
 	}
-	name := sourcePath(f, b.Home)
+	name := f.SourceFile(b.Home)
 	r, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -122,24 +122,13 @@ func (b *builder) source(ctx context.Context, f *spec.File) (*rootfs.Entry, erro
 	return e, nil
 }
 
-// sourcePath is where a source lies on this machine.
-func sourcePath(f *spec.File, home string) string {
-	if rest, ok := strings.CutPrefix(f.Source, "~/"); ok {
-		return filepath.Join(home, rest)
-	}
-	if filepath.IsAbs(f.Source) {
-		return f.Source
-	}
-	return filepath.Join(filepath.Dir(f.Pos.File), f.Source)
-}
-
 // sourceKey is the name of a source in the lock: the same wherever manifest and
 // lock lie, as long as they lie the same way to each other.
 func sourceKey(f *spec.File, lockDir string) (string, error) {
 	if strings.HasPrefix(f.Source, "~/") || filepath.IsAbs(f.Source) {
 		return f.Source, nil
 	}
-	rel, err := filepath.Rel(lockDir, sourcePath(f, ""))
+	rel, err := filepath.Rel(lockDir, f.SourceFile(""))
 	if err != nil {
 		return "", fmt.Errorf("source %s: %w", f.Source, err)
 	}

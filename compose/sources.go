@@ -40,7 +40,7 @@ func (o ResolveOptions) recordSource(ctx context.Context, f *spec.File) (spec.Lo
 		return spec.LockedFile{}, err
 	}
 	locked := spec.LockedFile{Source: key}
-	r, err := os.Open(sourcePath(f, o.Home))
+	r, err := os.Open(f.SourceFile(o.Home))
 	if f.Optional && errors.Is(err, fs.ErrNotExist) {
 		locked.Absent = true
 		return locked, nil

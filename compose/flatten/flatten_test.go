@@ -217,8 +217,10 @@ func TestRootfs(t *testing.T) {
 	}{
 		{"an empty image", "", flatten.Container, ours},
 		{"a system's resolv.conf is a link", "", flatten.System, strings.Replace(ours, "file etc/resolv.conf -", "sym etc/resolv.conf /run/resolvconf/resolv.conf", 1)},
-		{"what the image says of a directory stays", "dir dev 0700\ndir proc 0555", flatten.Container,
-			strings.NewReplacer("dir dev 0755", "dir dev 0700", "dir proc 0755", "dir proc 0555").Replace(ours)},
+		{
+			"what the image says of a directory stays", "dir dev 0700\ndir proc 0555", flatten.Container,
+			strings.NewReplacer("dir dev 0755", "dir dev 0700", "dir proc 0755", "dir proc 0555").Replace(ours),
+		},
 		{"what a machine left is dropped", "file .dockerenv x\nfile Dockerfile x\nfile dev/console x\nfile etc/hostname x\nfile dev/pts/0 x\nfile etc/hosts x", flatten.Container, ours},
 		{"an mtab of the image's own stays", "file etc/mtab x", flatten.Container, strings.Replace(ours, "sym etc/mtab /proc/mounts", "file etc/mtab x", 1)},
 		{"etc as a link", "sym etc conf\ndir conf 0755", flatten.Container, `

@@ -57,8 +57,8 @@ type Stack []Segment
 
 // At implements [At].
 func (s Stack) At(path string) *Entry {
-	for i := len(s) - 1; i >= 0; i-- {
-		if e := Find(s[i].Entries, path); e != nil {
+	for _, segment := range slices.Backward(s) {
+		if e := Find(segment.Entries, path); e != nil {
 			return e
 		}
 	}
