@@ -1,0 +1,135 @@
+// Package outputs writes a composed root filesystem in the forms in which it is
+// shipped.
+//
+// A [Format] encodes a tree into files; it opens none itself. It creates them in
+// a [Sink], which puts the whole set in its place at once, or nothing at all.
+// A new format is one file of this package, one line in the table, and one
+// golden digest. Formats see nothing of how a tree was made: two equal trees give
+// equal bytes.
+//
+//	f, ok := outputs.Lookup("tar")
+//	sink := outputs.ToDir("out")
+//	defer sink.Abort()                                  // nothing, once committed
+//	if err := f.Check(tree, o); err != nil { … }        // every reason, before a byte is written
+//	err := f.Write(ctx, tree, outputs.Env{Options: o, Sink: sink, Progress: func(int64) {}})
+//	err = sink.Commit()
+//	for _, r := range sink.Results() { fmt.Println(r.Digest, r.Size, r.Path) }
+package outputs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/composeos/compose/compose/rootfs"
+)
+
+// Format is one kind of output.
+type Format interface {
+	// Name is what -format takes, such as "kernel+initrd".
+	Name() string
+	// Summary is a line of help.
+	Summary() string
+	// Files returns the names of the files that it writes for an image called
+	// name, in the order in which it creates them.
+	Files(name string) []string
+	// Check returns every reason why t cannot be written, joined, before a byte
+	// is. Each names the path and where it is from.
+	Check(t *rootfs.Tree, o Options) error
+	// Write encodes t into files that it creates in env's sink and closes. It
+	// neither commits nor aborts. It ends soon after ctx does.
+	Write(ctx context.Context, t *rootfs.Tree, env Env) error
+}
+
+// formats is the table of all formats, in the order of help.
+func formats() []Format {
+	return []Format{
+		Tar{},
+	}
+}
+
+// All returns every format, in the order of help.
+func All() []Format { return formats() }
+
+// Names returns the names of all formats, in the order of help.
+func Names() []string {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.Name())
+	}
+	return names
+}
+
+// Lookup returns the format of that name.
+func Lookup(name string) (Format, bool) {
+	for _, f := range formats() {
+		if f.Name() == name {
+			return f, true
+		}
+	}
+	return nil, false
+}
+
+// ErrName is what [Options.Validate] says of a bad name of an image.
+var ErrName = errors.New("a name is letters, digits and . _ + -, does not begin with - or . and has up to 200 bytes")
+
+// maxImageName leaves room in a file name of 255 bytes for what formats append.
+const maxImageName = 200
+
+// Options are what a user may choose about an output.
+type Options struct {
+	Name string // of the image; files are named after it
+}
+
+// Validate checks what holds for every format. Errors wrap [ErrName].
+func (o Options) Validate() error {
+	ok := o.Name != "" && len(o.Name) <= maxImageName && !strings.ContainsAny(o.Name[:1], "-.")
+	for i := range len(o.Name) {
+		ok = ok && nameByte(o.Name[i])
+	}
+	if !ok {
+		return fmt.Errorf("image name %q: %w", o.Name, ErrName)
+	}
+	return nil
+}
+
+func nameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._+-", c) >= 0
+}
+
+// Env is what a format is given to write with.
+type Env struct {
+	Options
+	Sink     Sink
+	Progress func(n int64) // told of bytes written, never of 0; never nil
+}
+
+// Sink is where a format puts its files. The whole set appears on Commit, or
+// nothing does. Abort ends everything that Commit has not ended, and does nothing
+// after it; it may be called at any time, also while another goroutine writes.
+type Sink interface {
+	Create(name string) (File, error)
+	Commit() error
+	Abort()
+}
+
+// File is an output that is being written, by one goroutine.
+type File interface {
+	// Write appends p. An error stays: all further calls return it.
+	io.Writer
+	// Body appends n bytes of e's content from off on. If e cannot give them the
+	// error names e's path and origin. It ends with ctx's error if ctx ends.
+	Body(ctx context.Context, e *rootfs.Entry, off, n int64) error
+	// Close ends the file and reports what went wrong until then. It must be
+	// called, also after an error; again it does nothing.
+	io.Closer
+}
+
+// Result is a file that has been written.
+type Result struct {
+	Path   string        // as the user named it: in the directory given, the file given, or "-"
+	Size   int64         // bytes
+	Digest rootfs.Digest // of the whole
+}
