@@ -18,8 +18,9 @@ func mergeAPK(system rootfs.Stack) (rootfs.Stack, error) {
 	var all bytes.Buffer
 	var rest rootfs.Stack
 	n := 0
-	for _, s := range system {
-		if e := rootfs.Find(s.Entries, apkPath); e != nil && e.Type == rootfs.File {
+	for i, s := range system {
+		e := findAPK(s, system[:i+1])
+		if e != nil {
 			if n++; n > 1 && !bytes.HasSuffix(all.Bytes(), []byte("\n\n")) {
 				all.WriteByte('\n')
 			}
@@ -37,6 +38,21 @@ func mergeAPK(system rootfs.Stack) (rootfs.Stack, error) {
 		Name:    "init: one apk database of " + fmt.Sprint(n),
 		Entries: []*rootfs.Entry{rootfs.MadeFile(apkPath, 0o644, all.Bytes())},
 	}), nil
+}
+
+// findAPK returns the database that a segment has, nil for none. It may lie where
+// a link leads (lib → usr/lib), of the segment's own or of one below it.
+func findAPK(s rootfs.Segment, below rootfs.Stack) *rootfs.Entry {
+	paths := []string{apkPath}
+	if led, err := rootfs.FollowDirs(apkPath, below.At); err == nil {
+		paths = append(paths, led)
+	}
+	for _, path := range paths {
+		if e := rootfs.Find(s.Entries, path); e != nil && e.Type == rootfs.File {
+			return e
+		}
+	}
+	return nil
 }
 
 func appendContent(b *bytes.Buffer, e *rootfs.Entry) error {

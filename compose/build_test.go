@@ -19,6 +19,7 @@ var base = map[string]testImage{
 	"docker.io/library/init:1":   {layers: []string{"dir bin 0755\nfile bin/init busybox\nsym init bin/init\nfile lib/apk/db/installed P:init\nfile etc/passwd root"}, created: 100},
 	"docker.io/library/runc:1":   {layers: []string{"file usr/bin/runc x\nfile lib/apk/db/installed P:runc"}, created: 90},
 	"docker.io/library/web:1":    {layers: []string{"file bin/web v1", "file bin/web v2\nfile bin/httpd v2"}, cmd: []string{"/bin/web"}, created: 80},
+	"docker.io/library/merged:1": {layers: []string{"sym lib usr/lib\nfile usr/lib/apk/db/installed P:merged"}},
 	"docker.io/library/data:1":   {layers: []string{"file index hello"}},
 }
 
@@ -57,6 +58,16 @@ func TestBuildLaysOut(t *testing.T) {
 			dir usr 0755
 			dir usr/bin 0755
 			file usr/bin/runc x`},
+		{"also where lib is a link", `init: ["merged:1", "runc:1"]`, `
+			sym lib usr/lib
+			dir usr 0755
+			dir usr/bin 0755
+			file usr/bin/runc x
+			dir usr/lib 0755
+			dir usr/lib/apk 0755
+			dir usr/lib/apk/db 0755
+			file usr/lib/apk/db/installed P:merged
+			P:runc`},
 		{"a writable service", `services: [{name: web, image: "web:1"}]`, `
 			dir containers 0755
 			dir containers/services 0755

@@ -78,7 +78,7 @@ func (m *merger) insert(c cursor) {
 func (m *merger) decide(earlier, later candidate) candidate {
 	switch {
 	case earlier.Type == Dir && later.Type == Dir:
-		if later.Made && !earlier.Made {
+		if later.Made && !earlier.Made && !m.segments[later.segment].Files {
 			return earlier
 		}
 		return later

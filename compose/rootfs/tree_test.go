@@ -49,6 +49,7 @@ func TestNewTree(t *testing.T) {
 		{"files replace without a word", []string{"file a x", "files:file a y"}, "file a y", ""},
 		{"a directory's later attributes win", []string{"dir a 0755", "dir a 0700"}, "dir a 0700", ""},
 		{"a made directory never overrides one that was given", []string{"dir a 0700", "dir a 0755 made"}, "dir a 0700", ""},
+		{"but the files section does", []string{"dir a 0700", "files:dir a 0711 made"}, "dir a 0711", ""},
 		{"below a link of an earlier package", []string{"sym lib usr/lib\ndir usr/lib 0755", "file lib/x y"}, "sym lib usr/lib\ndir usr 0755\ndir usr/lib 0755\nfile usr/lib/x y", ""},
 		{"below a link to an absolute path, out of the root", []string{"sym lib /../../usr/lib", "file lib/x y"}, "sym lib /../../usr/lib\ndir usr 0755\ndir usr/lib 0755\nfile usr/lib/x y", ""},
 		{"below a link of its own", []string{"sym lib usr/lib\nfile lib/x y"}, "sym lib usr/lib\ndir usr 0755\ndir usr/lib 0755\nfile usr/lib/x y", ""},
