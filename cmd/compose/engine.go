@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/composeos/compose/compose/image"
+	"github.com/composeos/compose/compose/store"
+)
+
+// engine is the cache and, above it, all places of images, for one command.
+type engine struct {
+	store    *store.Store
+	lease    *store.Lease
+	images   *image.ByTransport
+	resolver image.Resolver
+	source   image.Source
+}
+
+// open opens the cache that the flags name.
+func (c *common) open(s *session) (*engine, error) { return openCache(s, c.cache, c.verify) }
+
+// openCache opens the cache in the flagged directory, or where the environment says.
+func openCache(s *session, flagged string, verify bool) (*engine, error) {
+	dir, err := s.cacheDir(flagged)
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(dir, store.Options{Verify: verify})
+	if err != nil {
+		return nil, err
+	}
+	lease := st.Lease()
+	images := image.NewByTransport(image.FromStore(st, lease))
+	return &engine{st, lease, images, images, images}, nil
+}
+
+// close lets go of everything; entries of a tree must not be read after it.
+func (e *engine) close() {
+	// Both only read, so there is nothing that an error could have lost.
+	_ = e.images.Close()
+	_ = e.lease.Close()
+}
+
+// defaultCacheSize is how large the cache may be after a build.
+const defaultCacheSize = 20 << 30
+
+// cacheSize returns the limit that the environment gives.
+func (w *world) cacheSize() (int64, error) {
+	text := w.getenv("COMPOSE_CACHE_SIZE")
+	if text == "" {
+		return defaultCacheSize, nil
+	}
+	n, err := parseSize(text)
+	if err != nil {
+		return 0, fmt.Errorf("COMPOSE_CACHE_SIZE: %w", err)
+	}
+	return n, nil
+}
+
+// prune keeps the cache within its limit. What this run holds stays.
+func (e *engine) prune(ctx context.Context, s *session) error {
+	limit, err := s.cacheSize()
+	if err != nil || limit == noLimit {
+		return err
+	}
+	_, err = e.store.Prune(ctx, limit)
+	if err == nil || errors.Is(err, store.ErrReadOnly) || ctx.Err() != nil {
+		return nil // the build is done; a cache that cannot be written to keeps what it has
+	}
+	s.ui.warnf("cache: %v", err)
+	return nil
+}

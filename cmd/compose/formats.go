@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/composeos/compose/outputs"
+	"github.com/composeos/compose/spec"
+)
+
+// setupFormats defines "compose formats".
+func setupFormats(*flag.FlagSet) action {
+	return func(_ context.Context, s *session, operands []string) error {
+		if err := noOperands("formats", operands); err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+		for _, f := range outputs.All() {
+			_, _ = fmt.Fprintf(t, "%s\t%s\n", f.Name(), f.Summary())
+		}
+		_ = t.Flush()
+		_, err := s.stdout.Write(b.Bytes())
+		return shown(err)
+	}
+}
+
+// setupSchema defines "compose schema".
+func setupSchema(*flag.FlagSet) action {
+	return func(_ context.Context, s *session, operands []string) error {
+		if err := noOperands("schema", operands); err != nil {
+			return err
+		}
+		_, err := s.stdout.Write(spec.Schema())
+		return shown(err)
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/composeos/compose/compose"
+	"github.com/composeos/compose/compose/image"
+	"github.com/composeos/compose/compose/store"
+	"github.com/composeos/compose/outputs"
+)
+
+// hint is what to do about a kind of error.
+type hint struct {
+	is   func(error) bool
+	text string
+}
+
+// hintOf returns what to do now about err, or "".
+func hintOf(err error) string {
+	if own := ownHint(err); own != "" {
+		return own
+	}
+	for _, h := range hints() {
+		if h.is(err) {
+			return h.text
+		}
+	}
+	return ""
+}
+
+// lockHint is what pins and unpins.
+const lockHint = `run "compose lock" with the same manifests`
+
+// hints returns the table of hints; the first that fits is given.
+func hints() []hint {
+	return []hint{
+		{is[*compose.UnpinnedError], lockHint},
+		{is[*compose.UnsignedError], "take it without a signature by its name: -accept-unsigned NAME, or a pattern of names"},
+		{is[*compose.PolicyError], "remove the trust section, and say -accept-unsigned NAME when the lock is made"},
+		{wraps(store.ErrForeign), "name another directory with -cache DIR"},
+		{wraps(store.ErrReadOnly), "name another directory with -cache DIR"},
+		{lacksImage, "import the image first: compose cache import DIR|TAR"},
+		{wraps(image.ErrPlatform), "-arch ARCH builds for another architecture"},
+		{wraps(outputs.ErrName), "give the files another name with -name"},
+		{wraps(outputs.ErrDirectory), "write into a directory with -dir DIR"},
+		{wraps(syscall.ENOSPC), "make room, or put the cache elsewhere with -cache DIR"},
+		{wraps(fs.ErrPermission), "write to another place: -dir DIR or -o FILE for images, -cache DIR for the cache, -lock FILE for the lock"},
+	}
+}
+
+// is tells whether err is, or wraps, a T.
+func is[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
+}
+
+func wraps(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+// lacksImage tells whether the cache lacks an image, or a part of one. (A layout
+// that lacks a part wraps the same sentinel, but importing it would not help.)
+func lacksImage(err error) bool {
+	return errors.Is(err, image.ErrNotFound) && strings.Contains(err.Error(), "in the cache")
+}

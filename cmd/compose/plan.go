@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/composeos/compose/compose/image"
+	"github.com/composeos/compose/spec"
+)
+
+// planned is one line of a plan.
+type planned struct {
+	section, name, what string
+	path                string // where it will lie
+	state               string
+	missing             bool // it has to be got from somewhere before a build can be
+}
+
+// planner says what a build would do, without doing any of it.
+type planner struct {
+	in       *input
+	home     string
+	resolver image.Resolver // nil where there is nothing to ask
+}
+
+// plan returns a line for each thing that the manifest wants laid out, in the
+// order of its sections.
+func (p *planner) plan(ctx context.Context) []planned {
+	var lines []planned
+	for _, use := range p.in.manifest.Images() {
+		l := place(use)
+		l.what = use.Ref.String()
+		l.state, l.missing = p.imageState(ctx, use.Ref)
+		lines = append(lines, l)
+	}
+	for _, v := range p.in.manifest.Volumes {
+		if v.Image.IsZero() {
+			lines = append(lines, planned{section: "volumes", name: v.Name, what: "empty", path: "containers/volumes/" + v.Name})
+		}
+	}
+	for i := range p.in.manifest.Files {
+		lines = append(lines, p.file(&p.in.manifest.Files[i]))
+	}
+	return lines
+}
+
+// place says where an image is laid out; use.Where is "services[2] nginx",
+// "init[0]" or "kernel".
+func place(use spec.ImageUse) planned {
+	where, name, _ := strings.Cut(use.Where, " ")
+	section, rest, _ := strings.Cut(where, "[")
+	l := planned{section: section, name: name, path: "/"}
+	switch section {
+	case "kernel":
+		l.path = "boot/kernel"
+	case "volumes":
+		l.path = "containers/volumes/" + name
+	case "onboot", "onshutdown":
+		index := 0
+		_, _ = fmt.Sscanf(rest, "%d", &index)
+		l.path = fmt.Sprintf("containers/%s/%03d-%s", section, index, name)
+	case "services":
+		l.path = "containers/services/" + name
+	}
+	return l
+}
+
+// imageState says whether an image is pinned, and else whether it could be.
+func (p *planner) imageState(ctx context.Context, ref spec.Ref) (state string, missing bool) {
+	if p.in.lock != nil && ref.Transport == spec.Registry {
+		if l, ok := p.in.lock.Image(ref.String()); ok {
+			if _, known := l.Platforms[p.in.platform.String()]; known {
+				return "pinned to " + short(string(l.Digest)), false
+			}
+			return "pinned to " + short(string(l.Digest)) + ", not for " + p.in.platform.String(), true
+		}
+	}
+	if p.resolver == nil {
+		return "unresolved", true
+	}
+	d, err := p.resolver.Resolve(ctx, ref)
+	if err != nil {
+		return "unresolved", true
+	}
+	return "found " + short(d.Digest.String()), false
+}
+
+// file is the line of one entry of the files section.
+func (p *planner) file(f *spec.File) planned {
+	l := planned{section: "files", path: strings.TrimPrefix(f.Path, "/")}
+	switch {
+	case f.Directory:
+		l.what = "directory"
+	case f.Symlink != "":
+		l.what = "link to " + f.Symlink
+	case f.Metadata != "":
+		l.what = "the manifest as " + f.Metadata
+	case f.Source != "":
+		l.what = "source " + f.Source
+		l.state, l.missing = sourceState(sourceFile(f, p.home), f.Optional)
+	case f.Contents != nil:
+		l.what = fmt.Sprintf("contents, %s", bytesText(int64(len(*f.Contents))))
+	}
+	return l
+}
+
+// sourceFile is where a source lies on this machine.
+func sourceFile(f *spec.File, home string) string {
+	if rest, ok := strings.CutPrefix(f.Source, "~/"); ok {
+		return filepath.Join(home, rest)
+	}
+	if filepath.IsAbs(f.Source) {
+		return f.Source
+	}
+	return filepath.Join(filepath.Dir(f.Pos.File), f.Source)
+}
+
+func sourceState(path string, optional bool) (state string, missing bool) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && optional:
+		return "left out: there is none", false
+	case errors.Is(err, fs.ErrNotExist):
+		return "missing", true
+	case err != nil:
+		return "unreadable", true
+	case !info.Mode().IsRegular():
+		return "not a file", true
+	}
+	return bytesText(info.Size()), false
+}
+
+// planText puts a plan into columns, a heading for each section.
+func planText(lines []planned) string {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	section := ""
+	for _, l := range lines {
+		if l.section != section {
+			section = l.section
+			_ = t.Flush() // columns are as wide as their section needs
+			_, _ = fmt.Fprintln(&b, section)
+		}
+		var cells []string
+		for _, c := range []string{l.name, l.what, l.path, l.state} {
+			if c != "" {
+				cells = append(cells, c)
+			}
+		}
+		_, _ = fmt.Fprintf(t, "  %s\n", strings.Join(cells, "\t"))
+	}
+	_ = t.Flush()
+	return b.String()
+}
