@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/composeos/compose/compose/rootfs"
@@ -132,4 +133,5 @@ type Result struct {
 	Path   string        // as the user named it: in the directory given, the file given, or "-"
 	Size   int64         // bytes
 	Digest rootfs.Digest // of the whole
+	Info   fs.FileInfo   // of the file in its place; nil for what is not a regular file
 }

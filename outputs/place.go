@@ -165,15 +165,21 @@ func (o *output) takeBack() error {
 	return nil
 }
 
-// finish lets go of an output that is in its place.
-func (o *output) finish() {
+// finish lets go of an output that is in its place, and says what it is there;
+// nil for what was written through, and where the system does not say.
+func (o *output) finish() fs.FileInfo {
 	if o.target == "" {
-		return
+		return nil
 	}
 	if o.temp != "" {
 		_ = os.Remove(o.temp) // what was there before; the next build removes it if this one cannot
 	}
+	info, err := o.f.Stat()
 	_ = o.f.Close() // settled before
+	if err != nil {
+		return nil
+	}
+	return info
 }
 
 // discard removes an output that is not in its place.

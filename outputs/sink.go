@@ -147,8 +147,7 @@ func (s *Files) Commit() error {
 		return err
 	}
 	for _, o := range s.outputs {
-		o.finish()
-		s.results = append(s.results, Result{Path: o.path, Size: o.size, Digest: o.digest})
+		s.results = append(s.results, Result{Path: o.path, Size: o.size, Digest: o.digest, Info: o.finish()})
 	}
 	s.state = committed
 	return nil

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/composeos/compose/compose"
@@ -181,6 +182,9 @@ func (b *buildCommand) check(operands []string) error {
 		}
 		b.formats = []outputs.Format{f}
 	}
+	if slices.Contains(standardOutput[:], b.out) {
+		b.out = "-"
+	}
 	switch {
 	case b.set["o"] && b.set["dir"]:
 		return usagef("build", "-o and -dir both say where to write")
@@ -195,6 +199,10 @@ func (b *buildCommand) check(operands []string) error {
 	}
 	return nil
 }
+
+// standardOutput are paths that are standard output, as "-" is: the digest lines
+// must not go there too.
+var standardOutput = [...]string{"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 
 // imageName is what the files are named after.
 func (b *buildCommand) imageName(in *input) string { return firstOf(b.name, in.name) }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/composeos/compose/compose"
 	"github.com/composeos/compose/compose/image"
-	"github.com/composeos/compose/compose/store"
 	"github.com/composeos/compose/outputs"
 )
 
@@ -40,8 +39,6 @@ func hints() []hint {
 		{is[*compose.UnpinnedError], lockHint},
 		{is[*compose.UnsignedError], "take it without a signature by its name: -accept-unsigned NAME, or a pattern of names"},
 		{is[*compose.PolicyError], "remove the trust section, and say -accept-unsigned NAME when the lock is made"},
-		{wraps(store.ErrForeign), "name another directory with -cache DIR"},
-		{wraps(store.ErrReadOnly), "name another directory with -cache DIR"},
 		{lacksImage, "import the image first: compose cache import DIR|TAR"},
 		{wraps(image.ErrPlatform), "-arch ARCH builds for another architecture"},
 		{wraps(outputs.ErrName), "give the files another name with -name"},

@@ -164,15 +164,14 @@ func (j *writeJob) remember() error {
 	}
 	r := record{Notices: []noticeRecord{}}
 	for _, res := range j.results {
-		info, err := os.Stat(res.Path)
-		if err != nil || !info.Mode().IsRegular() || info.Size() != res.Size {
-			return nil //nolint:nilerr // somebody took it away already
+		if res.Info == nil {
+			return nil
 		}
 		abs, err := filepath.Abs(res.Path)
 		if err != nil {
 			return err
 		}
-		r.Files = append(r.Files, fileRecord{abs, res.Size, res.Digest, store.StampOf(info)})
+		r.Files = append(r.Files, fileRecord{abs, res.Size, res.Digest, store.StampOf(res.Info)})
 	}
 	for _, n := range j.said {
 		r.Notices = append(r.Notices, noticeRecord{n.text, n.strict})

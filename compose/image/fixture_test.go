@@ -74,7 +74,7 @@ func (m *memory) Put(ctx context.Context, d v1.Hash, size int64, r io.Reader) (*
 		return nil, err
 	}
 	if got := describeBytes("", data); got.Digest != d || size >= 0 && got.Size != size {
-		return nil, fmt.Errorf("put %s: the bytes have %s", d, got.Digest)
+		return nil, fmt.Errorf("blob %s: put: the bytes have %s", d, got.Digest)
 	}
 	m.mu.Lock()
 	m.blobs[d] = data

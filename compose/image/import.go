@@ -189,7 +189,7 @@ func (s *Stored) takeIn(ctx context.Context, from contents, blobs []blob, o Impo
 	for _, b := range blobs {
 		g.Go(func() error {
 			if err := s.put(ctx, from, b); err != nil {
-				return fmt.Errorf("blob %s: %w", b.desc.Digest, err)
+				return err
 			}
 			if o.Progress != nil {
 				o.Progress(b.desc.Size)
@@ -200,6 +200,7 @@ func (s *Stored) takeIn(ctx context.Context, from contents, blobs []blob, o Impo
 	return g.Wait()
 }
 
+// put takes one blob in. Errors name it.
 func (s *Stored) put(ctx context.Context, from contents, b blob) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -208,11 +209,11 @@ func (s *Stored) put(ctx context.Context, from contents, b blob) error {
 	if b.raw == nil {
 		opened, size, err := from.open(ctx, b.desc.Digest)
 		if err != nil {
-			return err
+			return fmt.Errorf("blob %s: %w", b.desc.Digest, err)
 		}
 		defer opened.Close()
 		if size != b.desc.Size {
-			return fmt.Errorf("%w: %d bytes, but its descriptor says %d", ErrDigest, size, b.desc.Size)
+			return fmt.Errorf("blob %s: %w: %d bytes, but its descriptor says %d", b.desc.Digest, ErrDigest, size, b.desc.Size)
 		}
 		r = opened
 	}

@@ -178,7 +178,7 @@ func TestImportIsWhole(t *testing.T) {
 		want string
 	}{
 		{"no index", lost(`"manifests"`).dir(t), ErrNotFound, "FILE: docker.io/acme/web:v1: sha256:…: not found in the layout"},
-		{"layer is changed", changed.dir(t), nil, "FILE: blob sha256:…: put …"},
+		{"layer is changed", changed.dir(t), nil, "FILE: blob sha256:…: put: …"},
 		{"layer is short", short.dir(t), ErrDigest, "FILE: blob sha256:…: digest mismatch: 2047 bytes, but its descriptor says 2048"},
 		{"layer is missing", gone.dir(t), ErrNotFound, "FILE: blob sha256:…: not found in the layout"},
 		{"name twice", twice.dir(t), ErrInvalid, "FILE: index.json: malformed image: docker.io/acme/db:v2 names sha256:… and sha256:…"},
