@@ -1,0 +1,91 @@
+# compose: build, test and check. `make help` lists the targets.
+
+GO       ?= go
+LINT     := .bin/golangci-lint
+LINT_AT  := v2.15.0
+FUZZTIME ?= 1m
+SLACK    ?= 1
+# Where the measuring workload lies or is made; it comes from ../shared where there is such a folder.
+WORKLOAD ?= build/workload
+
+# What a user has set for other builds must not change these.
+export GOFLAGS := -buildvcs=false
+export GOAMD64 := v1
+export GOWORK := off
+unexport GOEXPERIMENT GODEBUG
+
+FIXTURE := build/fixture
+STATIC  := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid='
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: build test full race fuzz lint fmt check golden repro bench example tools clean help setup fixture workload generated
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/compose: static, and the same bytes from the same source anywhere
+	@mkdir -p bin
+	$(STATIC) -o bin/compose ./cmd/compose
+
+setup: ## install what the tests use, where that is possible (root, apt)
+	@test/setup.sh
+
+test: setup build fixture ## the fast tests; sets itself up; at most 15 minutes
+	$(GO) vet ./...
+	$(GO) test -timeout 15m ./...
+
+race: ## all tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+full: test check workload repro bench fuzz example ## everything, also on the workload
+	test/workload.sh '$(WORKLOAD)'
+
+workload: build ## make the measuring workload in WORKLOAD (needs ../shared/workload)
+	@test/workload.sh -make '$(WORKLOAD)'
+
+fuzz: ## run each fuzz target for FUZZTIME
+	@set -e; for pkg in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+lint: $(LINT) ## golangci-lint with .golangci.yml
+	$(LINT) run ./...
+
+fmt: $(LINT) ## format the code
+	$(LINT) fmt ./...
+
+check: $(LINT) ## what a change must pass: format, lint, vet, race tests, generated files, go.mod
+	$(LINT) fmt --diff ./...
+	$(LINT) run ./...
+	$(GO) vet ./...
+	$(MAKE) generated
+	$(GO) mod tidy -diff
+	$(MAKE) race
+
+generated: ## generated files are what their generators write
+	@test/generated.sh
+
+golden: ## rewrite the golden files of the tests
+	@set -e; for pkg in $$(grep -rlE '(flag\.Bool\("update"|BoolVar\(&[a-z]+, "update")' --include='*_test.go' . | xargs -r -n 1 dirname | sort -u); do \
+	  echo "== $$pkg"; $(GO) test $$pkg -update; done
+
+fixture: ## build/fixture: small package images, made from sources in the tree
+	@$(GO) run ./test/fixture/mk $(FIXTURE)
+
+example: build fixture ## compose examples/minimal.yml into build/minimal.tar
+	bin/compose build -accept-unsigned '*' -arch amd64 -cache build/cache -dir build examples/minimal.yml
+
+repro: build ## equal bytes however it is run: the matrix, on the fixture and, where it is, the workload
+	$(GO) run ./test/repro -workload '$(WORKLOAD)'
+
+bench: build workload ## CPU, wall and memory on the workload against their limits
+	$(GO) run ./test/bench -workload '$(WORKLOAD)' -slack $(SLACK)
+
+tools: $(LINT) ## build the linter into .bin (about five minutes, once)
+
+$(LINT):
+	GOBIN='$(CURDIR)/.bin' $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_AT)
+
+clean: ## remove what make has written, but .bin
+	rm -rf bin build

@@ -1,0 +1,142 @@
+// Package house holds the direction of the arrows between the rooms of this
+// module (docs/architecture.md), through everything that a room imports in turn.
+// The linter's depguard sees direct imports only, and says it sooner.
+package house_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the path of this module, with a slash.
+const module = "github.com/composeos/compose/"
+
+// room is a folder and what its package may see of ours, directly or not.
+type room struct {
+	folder string
+	sees   []string
+}
+
+// rooms lists every room of the product. A new one is added here, and to
+// docs/architecture.md; test/… and pkgs/… are nobody's to import.
+func rooms() []room {
+	return []room{
+		{"spec", nil},
+		{"spec/internal/reference", []string{"spec"}},
+		{"spec/internal/generate", []string{"spec", "spec/internal/reference"}},
+		{"compose/rootfs", nil},
+		{"compose/rootfs/rootfstest", []string{"compose/rootfs"}}, // for tests
+		{"compose/store", []string{"compose/rootfs"}},
+		{"compose/flatten", []string{"compose/rootfs"}},
+		{"compose/image", []string{"spec", "compose/rootfs", "compose/store"}},
+		{"compose/bundle", []string{"spec"}},
+		{"compose", []string{"spec", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle"}},
+		{"outputs", []string{"compose/rootfs"}},
+		{"cmd/compose", []string{"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle", "outputs"}},
+	}
+}
+
+// listed is what go list says of a package.
+type listed struct {
+	ImportPath string
+	Deps       []string
+}
+
+// list returns the module's packages with everything that each needs in turn.
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Deps", "./...")
+	cmd.Dir = "../.."
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &complaint)
+	}
+	var packages []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestArrows(t *testing.T) {
+	found := list(t)
+	if len(found) == 0 {
+		t.Fatal("go list names no package")
+	}
+	for _, fault := range faults(found, rooms()) {
+		t.Error(fault)
+	}
+}
+
+// faults returns what in packages is against the plan, one sentence each.
+func faults(packages []listed, plan []room) []string {
+	var all []string
+	for _, p := range packages {
+		folder := strings.TrimPrefix(p.ImportPath, module)
+		if isTest(folder) {
+			continue
+		}
+		i := slices.IndexFunc(plan, func(r room) bool { return r.folder == folder })
+		if i < 0 {
+			all = append(all, folder+" is no room of the plan: say in house_test.go what it may see")
+			continue
+		}
+		for _, d := range p.Deps {
+			other, ours := strings.CutPrefix(d, module)
+			if ours && !slices.Contains(plan[i].sees, other) {
+				all = append(all, folder+" sees "+other+", which the plan does not allow: go list -deps ./"+folder)
+			}
+		}
+	}
+	return all
+}
+
+// isTest reports whether a folder belongs to the checks of the whole.
+func isTest(folder string) bool { return strings.HasPrefix(folder, "test/") }
+
+func TestFaultsAreFound(t *testing.T) {
+	plan := []room{{"a", nil}, {"b", []string{"a"}}}
+	tests := []struct {
+		name string
+		in   listed
+		want int
+	}{
+		{"as planned", listed{module + "b", []string{"fmt", module + "a"}}, 0},
+		{"an arrow against the plan", listed{module + "a", []string{module + "b"}}, 1},
+		{"a test helper in the product", listed{module + "b", []string{module + "test/fixture"}}, 1},
+		{"a room without a plan", listed{module + "c", nil}, 1},
+		{"a test sees everything", listed{module + "test/x", []string{module + "a", module + "b"}}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := faults([]listed{tt.in}, plan); len(got) != tt.want {
+				t.Errorf("faults %q, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNoVagueNames(t *testing.T) {
+	for _, p := range list(t) {
+		for part := range strings.SplitSeq(strings.TrimPrefix(p.ImportPath, module), "/") {
+			if slices.Contains([]string{"build", "util", "utils", "common", "helpers", "types"}, part) {
+				t.Errorf("%s: a folder is not named %s", p.ImportPath, part)
+			}
+		}
+	}
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Install what the tests use beside Go: real clients of what compose reads and
+# writes, and what the reproducibility matrix runs under. Without root or apt
+# nothing is installed; a test that misses its tool then skips and says so.
+set -euo pipefail
+
+packages=(
+  ca-certificates git make     # to fetch modules and build
+  gcc libc6-dev                # the race detector
+  tar gzip zstd                # what the outputs and the times are compared with
+  umoci                        # an independent flattening of images
+  runc                         # starts bundles
+  attr                         # extended attributes
+  util-linux                   # setpriv, mount
+  diffoscope-minimal           # shows a difference
+  disorderfs fuse3             # a file system that lists folders in random order
+  qemu-user-static             # compose for arm64
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+done
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+if ! command -v apt-get >/dev/null || ((EUID != 0)); then
+  echo "setup: not installed, and no apt or no root to install them: ${missing[*]}" >&2
+  exit 0
+fi
+echo "setup: installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
