@@ -1,0 +1,107 @@
+// Command bench measures compose on the measuring workload against what the
+// machine itself can do, and fails where a limit is exceeded.
+//
+// All that is quoted is a ratio: the median of a case over the median of what
+// it is compared with, both from interleaved runs on one machine. What is read
+// lies in the page cache; what a run wrote is removed, the memory that the next
+// will fill is touched, and the disk is waited for, before it begins.
+//
+//	go run ./test/bench -workload DIR [-runs 5] [-slack 1]
+//
+// The cases are in cases.go.
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+)
+
+func main() {
+	workload := flag.String("workload", "build/workload", "`folder` of the measuring workload")
+	program := flag.String("compose", "bin/compose", "the `program` to measure")
+	runs := flag.Int("runs", 5, "how often each case is run")
+	slack := flag.Float64("slack", 1, "limits of time are multiplied by `factor`")
+	file := flag.String("sum", "", "print the SHA-256 of `file` and do nothing else; a case is compared with it")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if *file != "" {
+		err = printSum(*file)
+	} else {
+		err = bench(ctx, *program, *workload, options{runs: *runs, slack: *slack})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// options are how a bench is run.
+type options struct {
+	runs  int
+	slack float64
+}
+
+// bench runs the cases one after the other, all of them options.runs times, and
+// returns an error that names each limit that was exceeded.
+func bench(ctx context.Context, program, workload string, o options) (err error) {
+	scratch, err := os.MkdirTemp("", "compose-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	s, err := newStand(program, workload, scratch)
+	if err != nil {
+		return err
+	}
+	samples := map[string][]usage{}
+	for i := range o.runs {
+		for _, c := range cases() {
+			u, err := c.run(ctx, s)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			samples[c.name] = append(samples[c.name], u)
+			fmt.Fprintf(os.Stderr, "run %d  %-14s  %v\n", i+1, c.name, u)
+		}
+	}
+	medians := map[string]usage{}
+	for name, all := range samples {
+		medians[name] = median(all)
+	}
+	for _, c := range cases() {
+		fmt.Printf("%-14s  %v  %s\n", c.name, medians[c.name], c.what)
+	}
+	return report(os.Stdout, medians, o.slack)
+}
+
+// printSum hashes a file as compose hashes what it writes.
+func printSum(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.CopyBuffer(onlyWriter{h}, onlyReader{f}, make([]byte, 128<<10)); err != nil {
+		return err
+	}
+	fmt.Printf("%x  %s\n", h.Sum(nil), filepath.Base(path))
+	return nil
+}
+
+// onlyReader and onlyWriter hide what else a file and a hash can do, so that
+// the buffer's size is what is read at once.
+type (
+	onlyReader struct{ io.Reader }
+	onlyWriter struct{ io.Writer }
+)
