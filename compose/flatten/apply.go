@@ -1,30 +1,44 @@
 package flatten
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/composeos/compose/compose/rootfs"
 )
 
-// applier lays one layer, upper, over what the layers below it left, lower.
+// applier lays one layer, upper, over what the layers below it left, lower. Of
+// what lower has, the directories are there too.
 type applier struct {
 	lower, upper []*rootfs.Entry
 	inodes       uint32 // the highest inode number in use
 }
 
 func (a *applier) apply() ([]*rootfs.Entry, error) {
-	upper, err := rootfs.ResolveParents(a.upper, a.links(), a.at)
-	if err != nil {
+	written := a.upper
+	if err := a.resolveParents(); err != nil {
 		return nil, err
 	}
-	a.upper = upper
-	if slices.ContainsFunc(upper, func(e *rootfs.Entry) bool { return e.Type == rootfs.HardLink }) {
-		if err := a.linkLower(); err != nil {
+	if slices.ContainsFunc(a.upper, func(e *rootfs.Entry) bool { return e.Type == rootfs.HardLink }) {
+		l := linker{a, written}
+		if err := l.linkAll(); err != nil {
 			return nil, err
 		}
 	}
-	return a.merge(), nil
+	return a.merge()
+}
+
+// resolveParents moves the layer's entries to where symbolic links lead.
+func (a *applier) resolveParents() error {
+	for range rootfs.MaxRounds {
+		upper, done, err := rootfs.ResolveParents(a.upper, a.links(), a.at)
+		if done || err != nil {
+			return err
+		}
+		a.upper = upper
+	}
+	return fmt.Errorf("links that lie where links lead: %w", rootfs.ErrLoop)
 }
 
 // links is every path at which either run has a symbolic link.
@@ -78,54 +92,19 @@ func search(run []*rootfs.Entry, path string) (int, bool) {
 	return slices.BinarySearchFunc(run, path, func(e *rootfs.Entry, p string) int { return rootfs.Compare(e.Path, p) })
 }
 
-// linkLower makes of each hard link to a lower layer one more name of the file
-// there. The link is made before whiteouts hide its target: so a file that a
-// layer moved is still that file.
-func (a *applier) linkLower() error {
-	a.lower, a.upper = slices.Clone(a.lower), slices.Clone(a.upper)
-	for i, e := range a.upper {
-		if e.Type != rootfs.HardLink {
-			continue
-		}
-		target, err := a.target(e)
-		if err != nil {
-			return err
-		}
-		c := *target
-		c.Path = e.Path
-		a.upper[i] = &c
-	}
-	return nil
-}
-
-// target returns the file of a lower layer that a hard link names, with an
-// inode number that the two names can share.
-func (a *applier) target(link *rootfs.Entry) (*rootfs.Entry, error) {
-	path, err := rootfs.FollowDirs(link.Link, func(p string) *rootfs.Entry { return rootfs.Find(a.lower, p) })
-	if err != nil {
-		return nil, fmt.Errorf("%s: hard link to %s: %w", link.Path, link.Link, err)
-	}
-	i, found := search(a.lower, path)
-	if !found || a.lower[i].Type == rootfs.Dir {
-		return nil, fmt.Errorf("%s: hard link to %s, which is not a file of a lower layer", link.Path, link.Link)
-	}
-	if a.lower[i].Type == rootfs.File && a.lower[i].Inode == 0 {
-		a.inodes++
-		c := *a.lower[i]
-		c.Inode = a.inodes
-		a.lower[i] = &c
-	}
-	return a.lower[i], nil
-}
-
 // merge walks both runs in path order. What the layer replaces or hides of the
 // lower run lies at or right behind the place of the entry that does it.
-func (a *applier) merge() []*rootfs.Entry {
-	merged := make([]*rootfs.Entry, 0, len(a.lower)+len(a.upper))
+func (a *applier) merge() ([]*rootfs.Entry, error) {
+	merged := run{entries: make([]*rootfs.Entry, 0, len(a.lower)+len(a.upper))}
 	lower, gone := a.lower, hidden{}
+	keep := func(e *rootfs.Entry) {
+		if !gone.hides(e) {
+			merged.add(e)
+		}
+	}
 	for _, u := range a.upper {
 		for len(lower) > 0 && rootfs.Compare(lower[0].Path, u.Path) < 0 {
-			merged = gone.keep(merged, lower[0])
+			keep(lower[0])
 			lower = lower[1:]
 		}
 		if u.Type != rootfs.Dir {
@@ -137,12 +116,44 @@ func (a *applier) merge() []*rootfs.Entry {
 		if len(lower) > 0 && lower[0].Path == u.Path {
 			lower = lower[1:]
 		}
-		merged = append(merged, u)
+		merged.add(u)
 	}
 	for _, e := range lower {
-		merged = gone.keep(merged, e)
+		keep(e)
 	}
-	return merged
+	return merged.entries, merged.err
+}
+
+// run is entries that are being written in path order.
+type run struct {
+	entries []*rootfs.Entry
+	dir     string // a directory that is there, with all those that it lies in
+	err     error
+}
+
+// add adds an entry, behind the directories that no layer names. They are as
+// good as others from here on: they stay when what is in them goes.
+func (r *run) add(e *rootfs.Entry) {
+	for r.dir != "" && !rootfs.Below(e.Path, r.dir) {
+		r.dir = rootfs.Parent(r.dir)
+	}
+	r.makeParents(rootfs.Parent(e.Path))
+	r.entries = append(r.entries, e)
+	if e.Type == rootfs.Dir {
+		r.dir = e.Path
+	}
+}
+
+func (r *run) makeParents(dir string) {
+	if dir == r.dir {
+		return
+	}
+	if n := len(r.entries); n > 0 && r.entries[n-1].Path == dir {
+		r.err = cmp.Or(r.err, fmt.Errorf("%s is a %s, and something lies below it: %w", dir, r.entries[n-1].Type, rootfs.ErrNotDir))
+		return
+	}
+	r.makeParents(rootfs.Parent(dir))
+	r.entries, r.dir = append(r.entries, rootfs.MadeDir(dir, 0o755)), dir
 }
 
 // hidden is the part of the lower run that is not seen at the moment: all that
@@ -161,9 +172,6 @@ func (h *hidden) add(u *rootfs.Entry) {
 	*h = hidden{path: u.Path, some: true, whole: whole}
 }
 
-func (h *hidden) keep(merged []*rootfs.Entry, e *rootfs.Entry) []*rootfs.Entry {
-	if h.some && (rootfs.Below(e.Path, h.path) || h.whole && e.Path == h.path) {
-		return merged
-	}
-	return append(merged, e)
+func (h *hidden) hides(e *rootfs.Entry) bool {
+	return h.some && (rootfs.Below(e.Path, h.path) || h.whole && e.Path == h.path)
 }

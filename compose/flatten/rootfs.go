@@ -39,7 +39,11 @@ var directories = []string{"dev", "dev/pts", "dev/shm", "etc", "proc", "sys"}
 // (mode, owner) stays. The files that are added are [rootfs.Entry.Made].
 func Rootfs(image []*rootfs.Entry, kind Kind) ([]*rootfs.Entry, error) {
 	var run []*rootfs.Entry
+	at := func(p string) *rootfs.Entry { return rootfs.Find(image, p) }
 	for _, path := range dropped {
+		if _, err := rootfs.FollowDirs(path, at); err != nil {
+			continue // nothing can be there
+		}
 		run = append(run, &rootfs.Entry{Path: path, Type: rootfs.Whiteout})
 	}
 	bare := applier{lower: image, upper: rootfs.Sort(run)}
@@ -53,7 +57,8 @@ func Rootfs(image []*rootfs.Entry, kind Kind) ([]*rootfs.Entry, error) {
 			run = append(run, rootfs.MadeDir(path, 0o755))
 		}
 	}
-	if rootfs.Find(lower, "etc/mtab") == nil {
+	at = func(p string) *rootfs.Entry { return rootfs.Find(lower, p) }
+	if mtab, err := rootfs.FollowDirs("etc/mtab", at); err != nil || at(mtab) == nil {
 		run = append(run, rootfs.MadeSymlink("etc/mtab", "/proc/mounts"))
 	}
 	run = append(run, rootfs.MadeFile("etc/hosts", 0o644, []byte(hosts)))
@@ -74,5 +79,5 @@ func leadsToDirectory(entries []*rootfs.Entry, path string) bool {
 		return false
 	}
 	e := at(target)
-	return e != nil && e.Type == rootfs.Dir
+	return target == "" || e != nil && e.Type == rootfs.Dir
 }

@@ -12,6 +12,7 @@ type merger struct {
 	cursors   []cursor // those that are not at their end, by path and then by segment
 	parents   []string // the directories that are open, outermost first
 	conflicts []Conflict
+	blocker   *Entry // the last that others were found below, though it is no directory
 	errs      []error
 }
 
@@ -108,6 +109,10 @@ func (m *merger) emit(c candidate) {
 	}
 	if n := len(m.tree.entries); n > 0 && m.tree.entries[n-1].Type != Dir && Below(c.Path, m.tree.entries[n-1].Path) {
 		e := m.tree.entries[n-1]
+		if e == m.blocker {
+			return // said once, and not for each of a million files
+		}
+		m.blocker = e
 		m.errs = append(m.errs, fmt.Errorf("%s: %s brings it below a %s that %s has", c.Path, m.name(c), e.Type, e.Origin))
 		return
 	}

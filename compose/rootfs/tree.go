@@ -109,43 +109,75 @@ func (t *Tree) linkNames() {
 }
 
 // resolveSegments moves what lies below symbolic links to where they lead, and
-// drops directories that stand where an earlier segment has a link to one.
+// the directories that stand where an earlier segment has a link to one.
 func resolveSegments(segments []Segment) ([]Segment, error) {
 	done := make([]Segment, 0, len(segments))
 	links := map[string]bool{}
 	var errs []error
 	for _, s := range segments {
-		below := Stack(done)
-		kept := slices.DeleteFunc(slices.Clone(s.Entries), func(e *Entry) bool {
-			return e.Type == Dir && links[e.Path] && leadsToDir(e.Path, below)
-		})
-		for _, e := range kept {
-			if e.Type == Symlink {
-				links[e.Path] = true
-			}
-		}
-		s.Entries = kept
-		moved, err := ResolveParents(kept, links, append(slices.Clip(below), s).At)
+		s.Entries = overLinks(s, links, done)
+		moved, err := resolveSegment(s, links, done)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
 			continue
 		}
-		s.Entries = moved
-		done = append(done, s)
+		done = append(done, moved)
 	}
 	return done, errors.Join(errs...)
 }
 
-// leadsToDir tells whether a symbolic link leads to a directory, or to nothing
-// yet: what is laid below it makes it one.
-func leadsToDir(path string, below Stack) bool {
+// resolveSegment moves what lies below symbolic links, and adds the segment's own
+// to links.
+func resolveSegment(s Segment, links map[string]bool, below Stack) (Segment, error) {
+	for range MaxRounds {
+		for _, e := range s.Entries {
+			if e.Type == Symlink {
+				links[e.Path] = true
+			}
+		}
+		moved, done, err := ResolveParents(s.Entries, links, append(slices.Clip(below), s).At)
+		if done || err != nil {
+			return s, err
+		}
+		s.Entries = moved
+	}
+	return s, fmt.Errorf("links that lie where links lead: %w", ErrLoop)
+}
+
+// overLinks returns the entries of a segment without the directories that stand
+// where a link to a directory is. Where that link leads to nothing so far, the
+// directory lies there.
+func overLinks(s Segment, links map[string]bool, below Stack) []*Entry {
+	kept := make([]*Entry, 0, len(s.Entries))
+	moved := false
+	for _, e := range s.Entries {
+		if e.Type == Dir && links[e.Path] {
+			target, there, isLink := leadsTo(e.Path, append(slices.Clip(below), s), below)
+			if isLink && there != nil && there.Type == Dir {
+				continue
+			}
+			if isLink && there == nil {
+				c := *e
+				c.Path, e, moved = target, &c, true
+			}
+		}
+		kept = append(kept, e)
+	}
+	if moved {
+		return Sort(kept)
+	}
+	return kept
+}
+
+// leadsTo returns where a symbolic link of an earlier segment leads, and what is
+// there now.
+func leadsTo(path string, now, below Stack) (target string, there *Entry, isLink bool) {
 	if e := below.At(path); e == nil || e.Type != Symlink {
-		return false
+		return "", nil, false
 	}
 	target, err := Follow(path, below.At)
 	if err != nil {
-		return false
+		return "", nil, false
 	}
-	e := below.At(target)
-	return e == nil || e.Type == Dir
+	return target, now.At(target), true
 }

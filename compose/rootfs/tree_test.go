@@ -24,16 +24,6 @@ func segments(texts ...string) []rootfs.Segment {
 	return s
 }
 
-func lines(s string) string {
-	var out []string
-	for l := range strings.Lines(s) {
-		if l = strings.TrimSpace(l); l != "" {
-			out = append(out, l)
-		}
-	}
-	return strings.Join(out, "\n") + "\n"
-}
-
 func TestNewTree(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -54,6 +44,8 @@ func TestNewTree(t *testing.T) {
 		{"below a link to an absolute path, out of the root", []string{"sym lib /../../usr/lib", "file lib/x y"}, "sym lib /../../usr/lib\ndir usr 0755\ndir usr/lib 0755\nfile usr/lib/x y", ""},
 		{"below a link of its own", []string{"sym lib usr/lib\nfile lib/x y"}, "sym lib usr/lib\ndir usr 0755\ndir usr/lib 0755\nfile usr/lib/x y", ""},
 		{"a directory over a link to a directory keeps the link", []string{"sym lib usr/lib\ndir usr/lib 0755", "dir lib 0700\nfile lib/x y"}, "sym lib usr/lib\ndir usr 0755\ndir usr/lib 0755\nfile usr/lib/x y", ""},
+		{"a directory over a link to nothing lies where that leads", []string{"sym run var/run", "dir run 0711\nfile run/x y", "dir run 0700"}, "sym run var/run\ndir var 0755\ndir var/run 0711\nfile var/run/x y", ""},
+		{"a directory over a link to a directory of its own", []string{"sym a b", "dir a 0711\ndir b 0700\nfile a/x y"}, "sym a b\ndir b 0700\nfile b/x y", ""},
 		{"a link over a link", []string{"sym lib a", "sym lib b"}, "sym lib b", "lib: package 0 package 1"},
 		{"hard links get their first name", []string{"file b x inode=1\nfile a x inode=1\nfile c x inode=1"}, "file a x\nfile b = a\nfile c = a", ""},
 		{"inodes are a segment's own", []string{"file a x inode=1", "file b x inode=1"}, "file a x\nfile b x", ""},
@@ -65,7 +57,7 @@ func TestNewTree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(lines(c.want), rootfstest.Format(tree.Entries())); d != "" {
+			if d := cmp.Diff(rootfstest.Lines(c.want), rootfstest.Format(tree.Entries())); d != "" {
 				t.Error(d)
 			}
 			var said []string
@@ -88,7 +80,9 @@ func TestNewTreeRefuses(t *testing.T) {
 		{"a file over a directory", []string{"dir a 0755", "file a x"}, "a: package 1 brings a file where package 0 has a directory"},
 		{"a directory over a file", []string{"file a x", "dir a 0755"}, "a: package 1 brings a directory where package 0 has a file"},
 		{"a directory over a link to a file", []string{"sym a b\nfile b x", "dir a 0755"}, "a: package 1 brings a directory where package 0 has a symbolic link"},
+		{"a directory over a link to a file of its own", []string{"sym a b", "dir a 0755\nfile b x"}, "a: package 1 brings a directory where package 0 has a symbolic link"},
 		{"below a file", []string{"file a x", "file a/b/c x"}, "a/b/c: package 1 brings it below a file that package 0 has"},
+		{"much below a file, said once", []string{"file a x\nfile c x", "file a/b x\nfile a/b-b x\nfile a/c x\nfile c/a x"}, "a/b: package 1 brings it below a file that package 0 has\nc/a: package 1 brings it below a file that package 0 has"},
 		{"below a link to a file", []string{"sym a b\nfile b x", "file a/c x"}, "package 1: a/c: b is a file: not a directory"},
 		{"a link that runs in circles", []string{"sym a b\nsym b a", "file a/c x"}, "package 1: a/c: too many symbolic links"},
 		{"a link over a directory that an earlier package filled", []string{"file a/b x", "sym a c"}, "a/b: package 0 brings it below a symbolic link that package 1 has"},

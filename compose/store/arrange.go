@@ -16,6 +16,7 @@ import (
 // is the records of one path and one class, in the order of time.
 type arrangement struct {
 	records []record
+	plain   bool    // it is no layer: there is nothing below it to hide
 	order   []int32 // record numbers by path, class and time
 	cleared []int32 // for each place in order: when its path last stopped to be a directory, up to there; -1: never
 	clears  bool    // whether that ever happens
@@ -26,7 +27,7 @@ type arrangement struct {
 // links to files of the same tar become files. With plain, no other target is
 // allowed. Errors wrap [ErrInvalid].
 func arrange(records []record, plain bool) ([]int32, error) {
-	a := &arrangement{records: records, order: make([]int32, len(records))}
+	a := &arrangement{records: records, plain: plain, order: make([]int32, len(records))}
 	for i := range a.order {
 		a.order[i] = int32(i)
 	}
@@ -165,7 +166,9 @@ func (a *arrangement) resolve(i int32, plain bool) error {
 }
 
 // sweep walks the runs in path order and keeps of each the last record, unless
-// a directory above it was replaced later.
+// a directory above it was replaced later. Before a directory that took the place
+// of something else it keeps that as a whiteout: what lower layers had in a
+// directory there went with it.
 func (a *arrangement) sweep() ([]int32, error) {
 	type dir struct {
 		path    string
@@ -173,9 +176,16 @@ func (a *arrangement) sweep() ([]int32, error) {
 		cleared int32
 	}
 	var above []dir
+	replaced := int32(-1) // in this run, the last that is no directory
 	kept := a.order[:0]
 	for p, i := range a.order {
 		r := &a.records[i]
+		if p == 0 || !a.sameRun(i, a.order[p-1]) {
+			replaced = -1
+		}
+		if r.typ != rootfs.Dir && class(r.typ) == 2 && !a.plain {
+			replaced = i
+		}
 		if p+1 < len(a.order) && a.sameRun(i, a.order[p+1]) {
 			continue
 		}
@@ -190,15 +200,31 @@ func (a *arrangement) sweep() ([]int32, error) {
 				file = d.path
 			}
 		}
+		if file != "" && class(r.typ) != 2 {
+			gone = true // the file hides the same of lower layers, and more
+		}
 		if !gone && file != "" && !r.hidden {
 			return nil, fmt.Errorf("%w: %q lies below %q, which is not a directory", ErrInvalid, r.path, file)
 		}
 		if class(r.typ) == 2 && (r.typ != rootfs.Dir || a.cleared[p] >= 0) && !gone {
 			above = append(above, dir{r.path, r.typ, a.cleared[p]})
 		}
+		if r.typ == rootfs.Dir && replaced >= 0 && !gone && !r.hidden {
+			kept = a.keepHidden(kept, replaced)
+		}
 		if !gone && !r.hidden {
 			kept = append(kept, i)
 		}
 	}
 	return kept, nil
+}
+
+// keepHidden makes a record a whiteout and keeps it, unless there is one.
+func (a *arrangement) keepHidden(kept []int32, i int32) []int32 {
+	r := &a.records[i]
+	if n := len(kept); n > 0 && a.records[kept[n-1]].typ == rootfs.Whiteout && a.records[kept[n-1]].path == r.path {
+		return kept
+	}
+	*r = record{path: r.path, typ: rootfs.Whiteout}
+	return append(kept, i)
 }

@@ -97,6 +97,9 @@ func TestArrangeIsUnpacking(t *testing.T) {
 		var got []string
 		for _, i := range order {
 			x := &records[i]
+			if x.typ == rootfs.Whiteout {
+				continue // of a directory that was something else before, for lower layers
+			}
 			got = append(got, fmt.Sprintf("%s %s %s %d %d", x.path, x.typ, x.link, x.inode, x.modTime))
 		}
 		slices.Sort(got)

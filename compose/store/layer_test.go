@@ -96,7 +96,15 @@ file "d" 0000 0:0 @17179869184 ""
 		},
 		"and a directory that comes back is empty": {
 			[]item{dir("d"), file("d/x", "x"), file("d", "f"), dir("d"), file("d/y", "y")},
-			"directory \"d\" 0755 0:0 @0\nfile \"d/y\" 0644 0:0 @0 \"y\"\n",
+			"whiteout \"d\"\ndirectory \"d\" 0755 0:0 @0\nfile \"d/y\" 0644 0:0 @0 \"y\"\n",
+		},
+		"and hides what lower layers have in it, once": {
+			[]item{symlink("d", "e"), file(".wh.d", ""), file("d", "f"), dir("d")},
+			"whiteout \"d\"\ndirectory \"d\" 0755 0:0 @0\n",
+		},
+		"a whiteout below what took the place of its directory hides nothing more": {
+			[]item{file("d/.wh.x", ""), symlink("d", "e"), file("d", "f")},
+			"file \"d\" 0644 0:0 @0 \"f\"\n",
 		},
 		"a file empties a directory that was not said": {
 			[]item{file("d/x", "x"), file("d", "f")},

@@ -88,6 +88,18 @@ func arguments(e *rootfs.Entry, words []string) {
 	}
 }
 
+// Lines returns the lines of a text as Format writes them: without the space
+// around them, and without empty ones.
+func Lines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
+}
+
 // Format writes entries as Parse reads them, with First of a tree's hard links.
 func Format(entries rootfs.Entries) string {
 	var b strings.Builder
