@@ -75,6 +75,9 @@ func (x *expected) settle(f *flat) {
 			continue
 		}
 		if named == nil {
+			named = x.dirs[f.layers[len(f.layers)-1].Digest]
+		}
+		if named == nil {
 			var err error
 			named, err = x.umoci.namedDirs(f.layers)
 			x.check(err)

@@ -34,6 +34,11 @@ type options struct {
 	platform string // "linux/amd64"
 	work     string // where to unpack; "" is a temporary directory
 	extract  bool   // also try GNU tar
+
+	// The directories that images name, with their times, by the digest of the
+	// highest layer; of an image that is not there the layers are read. A test
+	// knows better where names lead that go through symbolic links.
+	dirs map[string]map[string]int64
 }
 
 func main() {

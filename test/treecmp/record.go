@@ -73,6 +73,9 @@ func (t *tree) at(path string) (*record, string) {
 		}
 		here := join(done, name)
 		r := t.entries[here]
+		if r != nil && r.kind != "symlink" && r.kind != "directory" && len(todo) > 0 {
+			return nil, path
+		}
 		if r == nil || r.kind != "symlink" {
 			done = here
 			continue

@@ -94,26 +94,40 @@ func (x *expected) imageFiles(raw *tree, isContainer bool) *tree {
 		t.entries[p] = x.timed(r)
 	}
 	for _, d := range []string{".dockerenv", "Dockerfile", "dev/console", "dev/pts", "dev/shm", "etc/hostname"} {
-		x.note(ruleDropped, t.remove(d))
+		x.note(ruleDropped, t.remove(t.place(d)))
 	}
 	for _, d := range []string{"dev", "dev/pts", "dev/shm", "etc", "proc", "sys"} {
 		if r, _ := t.at(d); r == nil || r.kind != "directory" {
 			x.note(ruleMounted, 1)
-			t.entries[d] = madeDir(0o755)
+			t.replace(d, madeDir(0o755))
 		}
 	}
-	if t.entries["etc/mtab"] == nil {
+	if t.entries[t.place("etc/mtab")] == nil {
 		x.note(ruleMounted, 1)
-		t.entries["etc/mtab"] = madeLink("/proc/mounts")
+		t.replace("etc/mtab", madeLink("/proc/mounts"))
 	}
 	x.note(ruleHosts, 1)
-	t.entries["etc/hosts"] = madeFile(0o644, hosts)
+	t.replace("etc/hosts", madeFile(0o644, hosts))
 	x.note(ruleResolv, 1)
-	t.entries["etc/resolv.conf"] = madeLink("/run/resolvconf/resolv.conf")
 	if isContainer {
-		t.entries["etc/resolv.conf"] = madeFile(0o644, resolvConf)
+		t.replace("etc/resolv.conf", madeFile(0o644, resolvConf))
+	} else {
+		t.replace("etc/resolv.conf", madeLink("/run/resolvconf/resolv.conf"))
 	}
 	return t
+}
+
+// place is where a path of these files lies: links lead its directories elsewhere.
+func (t *tree) place(path string) string {
+	_, dir := t.at(parent(path))
+	return join(dir, path[strings.LastIndexByte(path, '/')+1:])
+}
+
+// replace puts a record in the place of all that is at a path.
+func (t *tree) replace(path string, r *record) {
+	p := t.place(path)
+	t.remove(p)
+	t.entries[p] = r
 }
 
 // timed is a packaged record with the time that compose gives it.
