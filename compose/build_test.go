@@ -10,6 +10,7 @@ import (
 
 	"github.com/composeos/compose/compose"
 	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/compose/rootfs/rootfstest"
 	"github.com/composeos/compose/spec"
 )
 
@@ -21,16 +22,6 @@ var base = map[string]testImage{
 	"docker.io/library/web:1":    {layers: []string{"file bin/web v1", "file bin/web v2\nfile bin/httpd v2"}, cmd: []string{"/bin/web"}, created: 80},
 	"docker.io/library/merged:1": {layers: []string{"sym lib usr/lib\nfile usr/lib/apk/db/installed P:merged"}},
 	"docker.io/library/data:1":   {layers: []string{"file index hello"}},
-}
-
-func lines(s string) string {
-	var out strings.Builder
-	for l := range strings.Lines(s) {
-		if l = strings.TrimSpace(l); l != "" {
-			out.WriteString(l + "\n")
-		}
-	}
-	return out.String()
 }
 
 func TestBuildLaysOut(t *testing.T) {
@@ -116,7 +107,7 @@ func TestBuildLaysOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(lines(c.want), list(r.Tree)); d != "" {
+			if d := cmp.Diff(rootfstest.Lines(c.want), list(r.Tree)); d != "" {
 				t.Error(d)
 			}
 		})

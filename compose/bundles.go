@@ -47,7 +47,7 @@ func (b *builder) bundle(p *part, system rootfs.Stack, copies map[v1.Hash][]laid
 	if err != nil {
 		return nil, err
 	}
-	files, err := flatten.Rootfs(p.image.files, flatten.Container)
+	files, err := p.image.containerFiles()
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,8 @@ func sameImage(pinned, got spec.LockedPlatform) error {
 // layer is one layer of one or more images.
 type layer struct {
 	store.LayerSource
-	where   string // the first image that has it
+	where   string // the first part that has it
+	image   string // that part's image
 	entries []rootfs.Entry
 }
 
@@ -132,7 +133,7 @@ func uniqueLayers(wants []*want) []*layer {
 		for _, s := range w.sources {
 			if !seen[s.DiffID] {
 				seen[s.DiffID] = true
-				layers = append(layers, &layer{LayerSource: s, where: w.where + ": " + w.name})
+				layers = append(layers, &layer{LayerSource: s, where: w.where, image: w.name})
 			}
 		}
 	}
@@ -141,12 +142,12 @@ func uniqueLayers(wants []*want) []*layer {
 }
 
 func (o Options) takeIn(ctx context.Context, l *layer) error {
-	task := start(o.Progress, "unpack", l.where, l.Size)
+	task := start(o.Progress, "unpack", l.image, l.Size)
 	defer task.Done()
 	l.Progress = task.Add
 	taken, err := o.Lease.Layer(ctx, l.LayerSource)
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.where, err)
+		return fmt.Errorf("%s: %s: %w", l.where, l.image, err)
 	}
 	l.entries = taken.Entries()
 	return nil
@@ -163,8 +164,9 @@ func (w *want) flatten(layers []*layer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", w.where, w.name, err)
 	}
+	image := &fetched{digest: w.digest, config: w.config, files: files}
 	for _, p := range w.parts {
-		p.image = &fetched{w.digest, w.config, files}
+		p.image = image
 	}
 	return nil
 }

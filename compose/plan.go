@@ -5,6 +5,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/composeos/compose/compose/flatten"
 	"github.com/composeos/compose/compose/rootfs"
 	"github.com/composeos/compose/spec"
 )
@@ -43,6 +44,18 @@ type fetched struct {
 	digest v1.Hash // of its manifest
 	config *v1.ConfigFile
 	files  []*rootfs.Entry // what its layers leave
+
+	container []*rootfs.Entry // files as containers have them; see containerFiles
+}
+
+// containerFiles are the files as a container has them. Many bundles may have
+// one image, and they are made once.
+func (f *fetched) containerFiles() ([]*rootfs.Entry, error) {
+	var err error
+	if f.container == nil {
+		f.container, err = flatten.Rootfs(f.files, flatten.Container)
+	}
+	return f.container, err
 }
 
 // origin is what entries of this part say they come from.

@@ -65,11 +65,20 @@ func (c *common) load(s *session, operands []string) (*input, error) {
 
 // place sets lockDir, and returns the manifests' names, both in one form, so that
 // a source can be named relative to the lock: relative to the working directory,
-// or all absolute where one of the manifests is.
+// or all absolute where one of the manifests is, or the way from the lock to one
+// goes through the working directory's own name.
 func (in *input) place(operands []string) (names []string, err error) {
+	lockDir := filepath.Dir(firstOf(in.lockPath, "x"))
 	absolute := slices.ContainsFunc(operands, filepath.IsAbs)
-	if in.lockDir, err = inForm(filepath.Dir(firstOf(in.lockPath, "x")), absolute); err != nil {
+	if in.lockDir, err = inForm(lockDir, absolute); err != nil {
 		return nil, err
+	}
+	unreachable := func(o string) bool { _, err := filepath.Rel(in.lockDir, filepath.Dir(o)); return err != nil }
+	if !absolute && slices.ContainsFunc(operands, unreachable) {
+		absolute = true
+		if in.lockDir, err = inForm(lockDir, absolute); err != nil {
+			return nil, err
+		}
 	}
 	for _, o := range operands {
 		if absolute && o != "-" {

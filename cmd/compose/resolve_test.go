@@ -84,6 +84,9 @@ func TestPlace(t *testing.T) {
 		{"relative", "a/x.lock.json", []string{"a/x.yml"}, "a", []string{"a/x.yml"}},
 		{"no lock", "", []string{"-"}, ".", []string{"-"}},
 		{"lock absolute", filepath.Join(here, "b", "x.lock.json"), []string{"a/x.yml"}, "b", []string{"a/x.yml"}},
+		{"lock above", "../x.lock.json", []string{"y.yml"}, filepath.Dir(here), []string{filepath.Join(here, "y.yml")}},
+		{"both above", "../x.lock.json", []string{"../y.yml"}, "..", []string{"../y.yml"}},
+		{"lock absolute and far", "/a/x.lock.json", []string{"y.yml"}, "/a", []string{filepath.Join(here, "y.yml")}},
 		{"manifest absolute", "b/x.lock.json", []string{"/a/x.yml"}, filepath.Join(here, "b"), []string{"/a/x.yml"}},
 		{"one of two absolute", "/a/x.lock.json", []string{"y.yml", "-", "/a/x.yml"}, "/a", []string{filepath.Join(here, "y.yml"), "-", "/a/x.yml"}},
 	}
