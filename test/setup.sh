@@ -8,6 +8,7 @@ packages=(
   ca-certificates git make     # to fetch modules and build
   gcc libc6-dev                # the race detector
   tar gzip zstd                # what the outputs and the times are compared with
+  libarchive-tools python3     # other readers of tar
   umoci                        # an independent flattening of images
   runc                         # starts bundles
   attr                         # extended attributes

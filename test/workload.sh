@@ -48,5 +48,7 @@ fi
 export COMPOSE_WORKLOAD=$dir COMPOSE_TREE_TAR=$scratch/out/anchor.tar COMPOSE_TREE_LOCK=$scratch/anchor.lock.json
 echo "== compare it path by path with an independent flattening; extract it with GNU tar"
 go test -count=1 -timeout 20m -v -run '^TestWorkload$' ./test/treecmp
-echo "== start bundles of it"
-go test -count=1 -timeout 20m -v -run '^TestTree$' ./test/runc
+echo "== validate every bundle, and start some"
+go test -count=1 -timeout 20m -v -run '^TestTree' ./test/runc
+echo "== import it, export it, and import that"
+go test -count=1 -timeout 20m -v -run '^TestWorkload' ./compose/image
