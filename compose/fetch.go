@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
+	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -46,16 +48,46 @@ func (o Options) fetch(ctx context.Context, parts []*part) error {
 }
 
 // each calls do for 0 … n−1, several at once, and joins what goes wrong in the
-// order of the numbers.
+// order of the numbers. What would go wrong for all of them alike ends it, and is
+// said once.
 func (o Options) each(n int, do func(int) error) error {
 	errs := make([]error, n)
 	var g errgroup.Group
+	var halted atomic.Bool
 	g.SetLimit(o.jobs())
 	for i := range n {
-		g.Go(func() error { errs[i] = do(i); return nil })
+		g.Go(func() error {
+			if halted.Load() {
+				return nil
+			}
+			errs[i] = do(i)
+			if !independent(errs[i]) {
+				halted.Store(true)
+			}
+			return nil
+		})
 	}
 	_ = g.Wait()
+	for _, err := range errs {
+		if !independent(err) {
+			return err
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// independent tells whether err is about the one thing that was being done, and
+// not about the machine or the whole build.
+func independent(err error) bool {
+	for _, common := range []error{
+		context.Canceled, context.DeadlineExceeded, store.ErrReadOnly,
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EMFILE, syscall.ENFILE,
+	} {
+		if errors.Is(err, common) {
+			return false
+		}
+	}
+	return true
 }
 
 // want is an image that parts of the manifest name.
