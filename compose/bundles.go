@@ -13,9 +13,6 @@ import (
 	"github.com/composeos/compose/spec"
 )
 
-// label is the image label that holds a container's defaults.
-const label = "org.mobyproject.config"
-
 // laidOut is a copy of an image's files in the tree.
 type laidOut struct {
 	path   string          // "containers/services/nginx/lower"
@@ -85,7 +82,7 @@ func (b *builder) configure(p *part) (spec.Config, error) {
 		Command: slices.Concat(image.Entrypoint, image.Cmd),
 		Env:     image.Env,
 		Cwd:     image.WorkingDir,
-	}, image.Labels[label])
+	}, image.Labels[spec.Label])
 	if err != nil {
 		return c, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/composeos/compose/compose/flatten"
 	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/spec"
 )
 
 // layOut lays out a part that is no container: the kernel, an init image or a
@@ -28,7 +29,7 @@ func (b *builder) layOut(ctx context.Context, p *part) ([]rootfs.Segment, error)
 // volume lays out a volume: lower holds what it begins with, and the system
 // mounts an overlay of lower and tmp at merged.
 func volume(p *part) ([]rootfs.Segment, error) {
-	if p.volume.Format == "oci" {
+	if p.volume.Format == spec.VolumeOCI {
 		return nil, errors.New("format: oci: this version lays volumes out as a filesystem only")
 	}
 	dirs := rootfs.Segment{Name: p.where}
@@ -74,7 +75,7 @@ func (b *builder) kernel(ctx context.Context, p *part) ([]rootfs.Segment, error)
 		return nil
 	}
 	boot.Entries = append(boot.Entries, rootfs.MadeDir("boot", 0o755), rootfs.MadeFile("boot/cmdline", 0o644, []byte(k.Cmdline)))
-	err := add("boot/kernel", binary)
+	err := add(p.path, binary)
 	if k.UCode != "" {
 		err = errors.Join(err, add("boot/ucode.cpio", k.UCode))
 	}

@@ -18,9 +18,9 @@ const (
 	kernelSection     section = "kernel"
 	initSection       section = "init"
 	volumeSection     section = "volumes"
-	onbootSection     section = "onboot"
-	onshutdownSection section = "onshutdown"
-	serviceSection    section = "services"
+	onbootSection     section = spec.Onboot
+	onshutdownSection section = spec.Onshutdown
+	serviceSection    section = spec.Services
 )
 
 // container tells whether the section's images become bundles.
@@ -66,12 +66,36 @@ func (p *part) origin() string {
 	return p.where + " " + p.ref.String()
 }
 
-// plan says what goes where, in the order of ownership: the kernel, init,
-// volumes, then the containers as they run. It does no I/O.
+// Planned is one image, or one empty volume, that a manifest wants laid out.
+type Planned struct {
+	Section string   // as the manifest spells it
+	Name    string   // of a container or a volume; "" for the others
+	Ref     spec.Ref // zero for a volume that begins empty
+	Path    string   // where it goes: "containers/services/nginx"; "" is the root
+}
+
+// Plan says what a build would lay out and where, in the order of ownership:
+// the kernel, init, volumes, then the containers as they run. It does no I/O.
+func Plan(m *spec.Manifest) []Planned {
+	var planned []Planned
+	for _, p := range plan(m) {
+		l := Planned{Section: string(p.section), Ref: p.ref, Path: p.path}
+		switch {
+		case p.container != nil:
+			l.Name = p.container.Name
+		case p.volume != nil:
+			l.Name = p.volume.Name
+		}
+		planned = append(planned, l)
+	}
+	return planned
+}
+
+// plan makes the parts that Plan tells of.
 func plan(m *spec.Manifest) []*part {
 	var parts []*part
 	if !m.Kernel.Image.IsZero() {
-		parts = append(parts, &part{section: kernelSection, where: "kernel", ref: m.Kernel.Image})
+		parts = append(parts, &part{section: kernelSection, where: "kernel", ref: m.Kernel.Image, path: "boot/kernel"})
 	}
 	for i, n := range m.Init {
 		parts = append(parts, &part{section: initSection, where: fmt.Sprintf("init[%d]", i), ref: n.Image})
@@ -85,7 +109,7 @@ func plan(m *spec.Manifest) []*part {
 	}
 	for at, c := range m.Containers() {
 		parts = append(parts, &part{
-			section: section(at.Section), where: fmt.Sprintf("%s[%d] %s", at.Section, at.Index, c.Name), ref: c.Image,
+			section: section(at.Section), where: at.Where(c), ref: c.Image,
 			path: "containers/" + at.Section + "/" + bundleName(section(at.Section), at.Index, c.Name), container: c,
 		})
 	}

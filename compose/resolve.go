@@ -53,10 +53,7 @@ func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Loc
 	if old == nil {
 		old = &spec.Lock{}
 	}
-	uses, err := distinct(m.Images())
-	if err != nil {
-		return nil, nil, err
-	}
+	uses := distinct(m.Images())
 	moving, err := moving(m.Images(), o.Update)
 	if err != nil {
 		return nil, nil, err
@@ -95,22 +92,13 @@ func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Loc
 }
 
 // distinct returns the uses of images, each image once.
-func distinct(uses []spec.ImageUse) ([]spec.ImageUse, error) {
-	var once []spec.ImageUse
-	first := map[string]spec.ImageUse{}
-	for _, u := range uses {
-		f, again := first[u.Ref.String()]
-		if !again {
-			first[u.Ref.String()] = u
-			once = append(once, u)
-			continue
-		}
-		if f.Ref.File() != u.Ref.File() {
-			return nil, fmt.Errorf("%s: %s: %s is %s here and %s in %s: the lock needs a name for each",
-				u.Pos, u.Where, u.Ref, u.Ref.File(), f.Ref.File(), f.Where)
-		}
-	}
-	return once, nil
+func distinct(uses []spec.ImageUse) []spec.ImageUse {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(uses), func(u spec.ImageUse) bool {
+		again := seen[u.Ref.String()]
+		seen[u.Ref.String()] = true
+		return again
+	})
 }
 
 // moving are the references that names stand for: an image by its reference,
@@ -196,13 +184,10 @@ func (r *resolver) resolve(ctx context.Context, u spec.ImageUse) (resolved, erro
 		err = r.look(ctx, &made)
 	}
 	if made.Unsigned == "" && r.Accept.Match(name) {
-		made.Unsigned = accepted
+		made.Unsigned = spec.Accepted
 	}
 	return made, err
 }
-
-// accepted is what a lock says of an image that somebody took unsigned.
-const accepted = "accepted"
 
 // ask turns a name into a digest.
 func (r *resolver) ask(ctx context.Context, ref spec.Ref, made *resolved) error {
@@ -233,7 +218,7 @@ func (r *resolver) look(ctx context.Context, made *resolved) error {
 func unsigned(made []resolved) error {
 	var errs []error
 	for _, m := range made {
-		if m.Unsigned != accepted {
+		if m.Unsigned != spec.Accepted {
 			errs = append(errs, &UnsignedError{Name: m.Name, Pos: m.use.Pos, Where: m.use.Where})
 		}
 	}

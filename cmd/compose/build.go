@@ -94,7 +94,7 @@ func (b *buildCommand) build(ctx context.Context, s *session, e *engine, in *inp
 		return err
 	}
 	result, err := compose.Build(ctx, in.manifest, compose.Options{
-		Lock: r.lock, Platform: in.platform, Source: e.source, Lease: e.lease,
+		Lock: r.lock, Platform: in.platform, Source: e.images, Lease: e.lease,
 		Dir: in.lockDir, Home: s.home(), Jobs: b.jobs, Progress: s.ui,
 	})
 	if err != nil {

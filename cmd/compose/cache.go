@@ -81,7 +81,7 @@ func importFile(ctx context.Context, s *session, e *engine, path string) error {
 		total = info.Size()
 	}
 	task := s.ui.Start("import", path, total)
-	images, err := image.Import(ctx, image.FromStore(e.store, e.lease), path, image.ImportOptions{Progress: task.Add})
+	images, err := image.Import(ctx, e.stored, path, image.ImportOptions{Progress: task.Add})
 	task.Done()
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func listCache(ctx context.Context, s *session, e *engine) error {
 	t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	for _, r := range refs {
 		size := "incomplete"
-		if n, err := imageSize(ctx, e.lease, r.Desc); err == nil {
+		if n, err := e.stored.Size(ctx, r.Desc); err == nil {
 			size = bytesText(n)
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", r.Desc.Digest, size, r.Name)
@@ -256,7 +256,7 @@ func exportImages(ctx context.Context, s *session, e *engine, names []string, ou
 	if err != nil {
 		return err
 	}
-	if err := image.Export(ctx, image.FromStore(e.store, e.lease), names, f); err != nil {
+	if err := image.Export(ctx, e.stored, names, f); err != nil {
 		sink.Abort()
 		_ = f.Close() // it is not kept
 		if lacksImage(err) {

@@ -17,7 +17,7 @@ func (b *buildCommand) dryRun(ctx context.Context, s *session, in *input) error 
 	}
 	if e != nil {
 		defer e.close()
-		p.resolver = e.resolver
+		p.resolver = e.images
 	}
 	lines := p.plan(ctx)
 	if err := ctx.Err(); err != nil {

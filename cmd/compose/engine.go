@@ -11,11 +11,10 @@ import (
 
 // engine is the cache and, above it, all places of images, for one command.
 type engine struct {
-	store    *store.Store
-	lease    *store.Lease
-	images   *image.ByTransport
-	resolver image.Resolver
-	source   image.Source
+	store  *store.Store
+	lease  *store.Lease
+	stored *image.Stored      // the images in the cache
+	images *image.ByTransport // all images, those included
 }
 
 // open opens the cache that the flags name.
@@ -32,8 +31,8 @@ func openCache(s *session, flagged string, verify bool) (*engine, error) {
 		return nil, err
 	}
 	lease := st.Lease()
-	images := image.NewByTransport(image.FromStore(st, lease))
-	return &engine{st, lease, images, images, images}, nil
+	stored := image.FromStore(st, lease)
+	return &engine{st, lease, stored, image.NewByTransport(stored)}, nil
 }
 
 // close lets go of everything; entries of a tree must not be read after it.

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/composeos/compose/compose"
 	"github.com/composeos/compose/compose/image"
 	"github.com/composeos/compose/spec"
 )
@@ -31,45 +31,21 @@ type planner struct {
 }
 
 // plan returns a line for each thing that the manifest wants laid out, in the
-// order of its sections.
+// order in which later ones win.
 func (p *planner) plan(ctx context.Context) []planned {
 	var lines []planned
-	for _, use := range p.in.manifest.Images() {
-		l := place(use)
-		l.what = use.Ref.String()
-		l.state, l.missing = p.imageState(ctx, use.Ref)
-		lines = append(lines, l)
-	}
-	for _, v := range p.in.manifest.Volumes {
-		if v.Image.IsZero() {
-			lines = append(lines, planned{section: "volumes", name: v.Name, what: "empty", path: "containers/volumes/" + v.Name})
+	for _, part := range compose.Plan(p.in.manifest) {
+		l := planned{section: part.Section, name: part.Name, what: "empty", path: firstOf(part.Path, "/")}
+		if !part.Ref.IsZero() {
+			l.what = part.Ref.String()
+			l.state, l.missing = p.imageState(ctx, part.Ref)
 		}
+		lines = append(lines, l)
 	}
 	for i := range p.in.manifest.Files {
 		lines = append(lines, p.file(&p.in.manifest.Files[i]))
 	}
 	return lines
-}
-
-// place says where an image is laid out; use.Where is "services[2] nginx",
-// "init[0]" or "kernel".
-func place(use spec.ImageUse) planned {
-	where, name, _ := strings.Cut(use.Where, " ")
-	section, rest, _ := strings.Cut(where, "[")
-	l := planned{section: section, name: name, path: "/"}
-	switch section {
-	case "kernel":
-		l.path = "boot/kernel"
-	case "volumes":
-		l.path = "containers/volumes/" + name
-	case "onboot", "onshutdown":
-		index := 0
-		_, _ = fmt.Sscanf(rest, "%d", &index)
-		l.path = fmt.Sprintf("containers/%s/%03d-%s", section, index, name)
-	case "services":
-		l.path = "containers/services/" + name
-	}
-	return l
 }
 
 // imageState says whether an image is pinned, and else whether it could be.
@@ -104,22 +80,11 @@ func (p *planner) file(f *spec.File) planned {
 		l.what = "the manifest as " + f.Metadata
 	case f.Source != "":
 		l.what = "source " + f.Source
-		l.state, l.missing = sourceState(sourceFile(f, p.home), f.Optional)
+		l.state, l.missing = sourceState(f.SourceFile(p.home), f.Optional)
 	case f.Contents != nil:
 		l.what = fmt.Sprintf("contents, %s", bytesText(int64(len(*f.Contents))))
 	}
 	return l
-}
-
-// sourceFile is where a source lies on this machine.
-func sourceFile(f *spec.File, home string) string {
-	if rest, ok := strings.CutPrefix(f.Source, "~/"); ok {
-		return filepath.Join(home, rest)
-	}
-	if filepath.IsAbs(f.Source) {
-		return f.Source
-	}
-	return filepath.Join(filepath.Dir(f.Pos.File), f.Source)
 }
 
 func sourceState(path string, optional bool) (state string, missing bool) {

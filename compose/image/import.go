@@ -156,13 +156,8 @@ func plan(ctx context.Context, from contents, named map[string]v1.Descriptor) (i
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
-		blobs := unique(r.blobs)
-		i := Imported{Name: name, Image: r.top, Platforms: r.platforms}
-		for _, b := range blobs {
-			i.Size += b.desc.Size
-		}
-		images = append(images, i)
-		all = append(all, blobs...)
+		images = append(images, Imported{Name: name, Image: r.top, Platforms: r.platforms, Size: r.size()})
+		all = append(all, r.blobs...)
 	}
 	return images, unique(all), nil
 }

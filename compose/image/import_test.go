@@ -44,6 +44,11 @@ func TestImport(t *testing.T) {
 		if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Imported{}, "Image", "Size")); d != "" {
 			t.Errorf("imported (-want +got):\n%s", d)
 		}
+		for _, i := range got {
+			if n, err := m.cache().Size(t.Context(), i.Image); err != nil || n != i.Size {
+				t.Errorf("%s has %d bytes in the cache, %v; %d were imported", i.Name, n, err, i.Size)
+			}
+		}
 		if sum := got[0].Size + got[1].Size; sum != told.Load() {
 			t.Errorf("progress was told %d bytes of %d", told.Load(), sum)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -40,6 +41,15 @@ func reach(ctx context.Context, from contents, d v1.Descriptor) (*reached, error
 		return nil, fmt.Errorf("index %s: image for linux: %w: none of its manifests is there", doc.desc.Digest, ErrNotFound)
 	}
 	return r, nil
+}
+
+// size is the bytes of all blobs, each counted once.
+func (r *reached) size() int64 {
+	total := int64(0)
+	for _, b := range unique(slices.Clone(r.blobs)) {
+		total += b.desc.Size
+	}
+	return total
 }
 
 // addChild adds one manifest of an index.

@@ -82,6 +82,17 @@ func (s *Stored) find(ref spec.Ref) (v1.Descriptor, error) {
 	return v1.Descriptor{Digest: h, Size: anySize}, err
 }
 
+// Size returns the bytes of all blobs of an image, as stored and each once; of
+// an index, those of every platform that is there. The error wraps ErrNotFound
+// where a document on the way is not there.
+func (s *Stored) Size(ctx context.Context, d v1.Descriptor) (int64, error) {
+	r, err := reach(ctx, s, d)
+	if err != nil {
+		return 0, err
+	}
+	return r.size(), nil
+}
+
 // Image returns the image of pin.Digest. Whether its layers are there shows
 // when they are opened: the store may have them unpacked, without the blobs.
 func (s *Stored) Image(ctx context.Context, pin Pin) (*Image, error) { return readImage(ctx, s, pin) }
