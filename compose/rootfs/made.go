@@ -23,3 +23,10 @@ func MadeDir(path string, mode uint32) *Entry {
 func MadeSymlink(path, target string) *Entry {
 	return &Entry{Path: path, Type: Symlink, Mode: 0o777, Link: target, Made: true}
 }
+
+// Alone makes an entry that goes into an archive without a tree what a tree
+// would have made of it, and returns it: one name, of [DefaultModTime].
+func (e *Entry) Alone() *Entry {
+	e.Nlink, e.ModTime = 1, DefaultModTime
+	return e
+}

@@ -8,18 +8,29 @@ import (
 
 // Tree is a whole root filesystem.
 type Tree struct {
-	Arch     string // such as "amd64"
-	entries  []*Entry
-	segments []int32 // of each entry, the segment that brought it; -1 for a made parent
-	names    []string
+	TreeOptions // what it was made by
+	entries     []*Entry
+	segments    []int32 // of each entry, the segment that brought it; -1 for a made parent
+	names       []string
 }
 
 // TreeOptions are what a tree is made by beside its segments.
 type TreeOptions struct {
-	Arch  string
-	Epoch int64 // seconds since 1970; no packaged file is younger
-	Fixed bool  // every file has DefaultModTime
+	Arch, Variant string   // such as "arm64" and "v8"
+	Epoch         int64    // seconds since 1970; no packaged file is younger
+	Fixed         bool     // every file has DefaultModTime
+	Inputs        Digest   // names everything that the tree is a function of; zero where nobody says
+	Decompressors []string // what the kernel's package says that the kernel unpacks an initramfs with, best first: "gzip", "zstd"; empty where it does not say
 }
+
+// Where a tree has what a machine boots with. An initramfs leaves out all below
+// BootDir.
+const (
+	BootDir     = "boot"
+	KernelPath  = "boot/kernel"
+	CmdlinePath = "boot/cmdline"
+	UcodePath   = "boot/ucode.cpio" // microcode, as an uncompressed cpio archive; not in every tree
+)
 
 // Conflict is a path that two packages brought with different content.
 type Conflict struct {
@@ -43,7 +54,7 @@ func NewTree(segments []Segment, o TreeOptions) (*Tree, []Conflict, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := merger{segments: segments, tree: &Tree{Arch: o.Arch}}
+	m := merger{segments: segments, tree: &Tree{TreeOptions: o}}
 	for _, s := range segments {
 		m.tree.names = append(m.tree.names, s.Name)
 	}
