@@ -10,6 +10,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
+
+	"github.com/composeos/compose/compose/rootfs"
 )
 
 // workloadLayers returns the layers of the measuring workload, each once.
@@ -133,4 +135,38 @@ func BenchmarkWarm(b *testing.B) {
 		load()
 	}
 	b.ReportMetric(float64(entries), "entries")
+}
+
+// BenchmarkMember opens a member of the cache and closes it, one of 400 in turn.
+func BenchmarkMember(b *testing.B) {
+	s, err := Open(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := newLease(b, s)
+	var one uint64
+	use := func() {
+		m, err := l.Member(b.Context(), rootfs.Digest{byte(one >> 8), byte(one)}, func(w io.Writer) error {
+			_, err := w.Write(make([]byte, 4096))
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := m.Close(); err != nil {
+			b.Fatal(err)
+		}
+		one = (one + 1) % 400
+	}
+	for range 400 {
+		use()
+	}
+	b.ReportAllocs()
+	u0, s0 := cpu()
+	for b.Loop() {
+		use()
+	}
+	u1, s1 := cpu()
+	b.ReportMetric((u1-u0)*1e6/float64(b.N), "user-µs/op")
+	b.ReportMetric((s1-s0)*1e6/float64(b.N), "sys-µs/op")
 }

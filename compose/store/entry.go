@@ -126,12 +126,15 @@ func hold(ctx context.Context, path string) (*os.File, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
+		if errors.Is(err, unix.ELOOP) { // a symbolic link, which is not followed
+			return nil, notRegular(path)
+		}
 		if err != nil {
 			return nil, err
 		}
 		fi, err := f.Stat()
 		if err == nil && !fi.Mode().IsRegular() {
-			err = fmt.Errorf("%s is not a regular file: remove it", path)
+			err = notRegular(path)
 		}
 		if err == nil {
 			err = flockWait(ctx, f, unix.LOCK_SH)
@@ -149,6 +152,9 @@ func hold(ctx context.Context, path string) (*os.File, error) {
 		}
 	}
 }
+
+// notRegular says what to do about what the store cannot have put there.
+func notRegular(path string) error { return fmt.Errorf("%s is not a regular file: remove it", path) }
 
 // examine hashes the data file and stamps it if it is right, and was not
 // written to meanwhile.

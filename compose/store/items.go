@@ -19,6 +19,7 @@ const (
 	BlobKind    = "blob"    // bytes as stored, by digest
 	LayerKind   = "layer"   // an uncompressed tar with its index, by diffID
 	ArchiveKind = "archive" // the index of a tar that is a file of a layer, by its digest
+	MemberKind  = "member"  // made bytes, by the key of what they are made of
 	NoteKind    = "note"
 	RefKind     = "ref"
 )
@@ -26,7 +27,7 @@ const (
 // Item is one thing in the store.
 type Item struct {
 	Kind string
-	Key  string    // a digest; of a ref its name; of a note its kind and the SHA-256 of its key
+	Key  string    // a digest, which of a member is its key; of a ref its name; of a note its kind and the SHA-256 of its key
 	Size int64     // bytes of all its files
 	Used time.Time // when it was used last; of a ref, when it was set
 }
@@ -74,7 +75,7 @@ type folder struct {
 
 // list returns all items, sorted by kind and key.
 func (s *Store) list(ctx context.Context) ([]stored, error) {
-	all := []folder{{BlobKind, blobsDir, ""}, {LayerKind, layersDir, ".tar"}, {ArchiveKind, archivesDir, ".idx"}}
+	all := []folder{{BlobKind, blobsDir, ""}, {LayerKind, layersDir, ".tar"}, {ArchiveKind, archivesDir, ".idx"}, {MemberKind, membersDir, memberSuffix}}
 	kinds, err := os.ReadDir(s.path(notesDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cache: %w", err)
@@ -152,7 +153,7 @@ func (s *Store) keyOf(f folder, hex string) string {
 	return "sha256:" + hex
 }
 
-// entryOf returns the entry of an item that is a blob or a layer, else nil.
+// entryOf returns the entry of an item that is a blob, a layer or a member, else nil.
 func (s *Store) entryOf(it *stored) *entry {
 	h := v1.Hash{Algorithm: "sha256", Hex: it.hex}
 	switch it.Kind {
@@ -160,6 +161,8 @@ func (s *Store) entryOf(it *stored) *entry {
 		return s.blobEntry(h)
 	case LayerKind:
 		return s.layerWork(h).entry
+	case MemberKind:
+		return s.memberEntry(digestOf(h))
 	}
 	return nil
 }

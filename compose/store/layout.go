@@ -22,13 +22,17 @@ const (
 	blobsDir    = "blobs/sha256" // HEX: bytes as stored; HEX.stamp
 	layersDir   = "layers"       // HEX.tar: uncompressed, by diffID; HEX.idx; HEX.stamp
 	archivesDir = "archives"     // HEX.idx: index of a tar that is a file of a layer, by its digest
+	membersDir  = "members"      // HEX.member: made bytes and a footer, by the key of what they are made of; HEX.stamp
 	refsDir     = "refs"         // HEX of the name
 	notesDir    = "notes"        // KIND/HEX of the key
 	tmpDir      = "tmp"          // what is being written
 	locksDir    = "locks"        // one file a key, while it is being made
 )
 
-var folders = [...]string{blobsDir, layersDir, archivesDir, refsDir, notesDir, tmpDir, locksDir}
+// memberSuffix is how the names of members' files end.
+const memberSuffix = ".member"
+
+var folders = [...]string{blobsDir, layersDir, archivesDir, membersDir, refsDir, notesDir, tmpDir, locksDir}
 
 // layOut makes the directory a cache, or checks that it is one.
 func (s *Store) layOut() error {

@@ -68,6 +68,19 @@ func (l *Lease) enter(ctx context.Context, key string) (sl *slot, leave func(), 
 	}
 }
 
+// usable returns why nothing can be taken through the lease, if so.
+func (l *Lease) usable(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("lease: %w", fs.ErrClosed)
+	}
+	return nil
+}
+
 // keep holds a file until the lease is closed.
 func (l *Lease) keep(f *os.File) error {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/composeos/compose/compose/rootfs"
 )
 
 // The test binary is run again as another process of the same cache: the
@@ -50,6 +53,9 @@ func child(role, dir string) error {
 	src := layerOf(ball, ball)
 	wait := func() { fmt.Println("ready"); _, _ = io.Copy(io.Discard, os.Stdin) }
 	ctx := context.Background
+	if what, ok := strings.CutPrefix(role, "member "); ok {
+		return childMember(l, what, wait)
+	}
 	switch role {
 	case "hold":
 		if _, err := l.Layer(ctx(), src.LayerSource); err != nil {
@@ -199,5 +205,125 @@ func TestPruneHeldElsewhere(t *testing.T) {
 	}
 	if left := files(t, s); len(left) != 0 {
 		t.Errorf("left %v", left)
+	}
+}
+
+// childKey and childContent are of the member that all processes are about.
+var childKey = rootfs.Digest{'m'}
+
+const childContent = "first half, second half"
+
+// childMember does what role says with that member.
+func childMember(l *Lease, role string, wait func()) error {
+	filled := 0
+	fill := func(w io.Writer) error {
+		filled++
+		if _, err := io.WriteString(w, childContent[:12]); err != nil {
+			return err
+		}
+		if role == "stall" {
+			wait()
+		}
+		_, err := io.WriteString(w, childContent[12:])
+		return err
+	}
+	if role == "take" {
+		wait()
+	}
+	m, err := l.Member(context.Background(), childKey, fill)
+	if err != nil {
+		return err
+	}
+	if role == "hold" {
+		wait()
+	}
+	text, err := io.ReadAll(io.NewSectionReader(m, 0, m.Size()))
+	if string(text) != childContent {
+		return fmt.Errorf("read %q: %w", text, err)
+	}
+	fmt.Println("filled", filled)
+	return m.Close()
+}
+
+func TestKilledMember(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	p := start(t, "member stall", dir)
+	tmp := func() int {
+		names, err := os.ReadDir(s.path(tmpDir))
+		must(t, err)
+		return len(names)
+	}
+	openStore(t, dir)
+	if tmp() != 1 {
+		t.Errorf("%d files in tmp, want that of the running process", tmp())
+	}
+	must(t, p.Process.Kill())
+	_ = p.Wait()
+	if left, err := os.ReadDir(s.path(membersDir)); err != nil || len(left) != 0 {
+		t.Errorf("left under a final name: %v, %v", left, err)
+	}
+	openStore(t, dir)
+	if tmp() != 0 {
+		t.Errorf("%d files in tmp", tmp())
+	}
+	m := &maker{content: childContent}
+	m.use(t, s, childKey)
+	if left, err := os.ReadDir(s.path(locksDir)); m.filled.Load() != 1 || err != nil || len(left) != 0 {
+		t.Errorf("made %d times; locks left: %v, %v", m.filled.Load(), left, err)
+	}
+}
+
+func TestTwoProcessesOneMember(t *testing.T) {
+	dir := t.TempDir()
+	first := start(t, "member stall", dir)
+	second := start(t, "member take", dir)
+	must(t, second.in.Close()) // it waits for the first now
+	if said := first.finish(t); said != "filled 1" {
+		t.Error(said)
+	}
+	said, err := io.ReadAll(second.out)
+	must(t, err)
+	if err := second.Wait(); err != nil || strings.TrimSpace(string(said)) != "filled 0" {
+		t.Errorf("second: %s, %v", said, err)
+	}
+}
+
+// The one that makes a member is killed: who waited makes it.
+func TestKilledMemberIsMadeByWhoWaits(t *testing.T) {
+	dir := t.TempDir()
+	first := start(t, "member stall", dir)
+	second := start(t, "member take", dir)
+	must(t, second.in.Close())
+	must(t, first.Process.Kill())
+	_ = first.Wait()
+	said, err := io.ReadAll(second.out)
+	must(t, err)
+	if err := second.Wait(); err != nil || strings.TrimSpace(string(said)) != "filled 1" {
+		t.Errorf("second: %s, %v", said, err)
+	}
+}
+
+func TestPruneMemberHeldElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "member hold", dir)
+	s := openStore(t, dir)
+	done, err := s.Prune(t.Context(), 0)
+	must(t, err)
+	if err := s.Remove(t.Context(), childKey.String()); !errors.Is(err, ErrInUse) || len(done.Removed) != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	m := &maker{content: childContent}
+	m.use(t, s, childKey)
+	if m.filled.Load() != 0 {
+		t.Error("it was made again")
+	}
+	if said := p.finish(t); said != "filled 1" {
+		t.Error(said)
+	}
+	done, err = s.Prune(t.Context(), 0)
+	must(t, err)
+	if len(done.Removed) != 1 || len(files(t, s)) != 0 {
+		t.Errorf("%+v, left %v", done, files(t, s))
 	}
 }

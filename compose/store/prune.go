@@ -22,10 +22,10 @@ type Pruned struct {
 }
 
 // Prune removes what was used least recently until the store has at most
-// maxBytes. What a lease holds stays, in whatever process it is, and so does
-// what a ref leads to: the blobs of an imported image may be nowhere else. (Its
-// uncompressed layers can be made again, and go like all else.) So more than
-// maxBytes can be left. Below maxBytes it only adds up.
+// maxBytes. What a lease or an open member holds stays, in whatever process it
+// is, and so does what a ref leads to: the blobs of an imported image may be
+// nowhere else. (Its uncompressed layers can be made again, and go like all
+// else.) So more than maxBytes can be left. Below maxBytes it only adds up.
 func (s *Store) Prune(ctx context.Context, maxBytes int64) (*Pruned, error) {
 	items, err := s.list(ctx)
 	if err != nil {
@@ -123,9 +123,9 @@ func removeAll(paths []string) error {
 }
 
 // Remove removes what a name or a digest stands for: a ref, or the blob, the
-// layer and the archive index of that digest. An error wraps fs.ErrNotExist
-// where there is nothing, and [ErrInUse] where a lease holds it or a ref leads
-// to it.
+// layer and the archive index of that digest, and the member of that key. An
+// error wraps fs.ErrNotExist where there is nothing, and [ErrInUse] where
+// somebody holds it or a ref leads to it.
 func (s *Store) Remove(ctx context.Context, what string) error {
 	if !strings.HasPrefix(what, "sha256:") {
 		return s.RemoveRef(what)

@@ -4,7 +4,8 @@
 // A [Store] holds blobs as they were fetched, and layers: the uncompressed tar
 // of a diffID, never extracted, with an index of its entries in path order. A
 // layer is inflated and checked once; every build after that merges indexes and
-// copies payload out of the tar.
+// copies payload out of the tar. It also holds members: bytes that are dear to
+// make (a compressed run of files), by a key that names all they are made of.
 //
 // The invariants:
 //
@@ -15,8 +16,8 @@
 //   - An entry is there whole or not at all. It is written beside its place and
 //     renamed into it. Of many builds that need one entry, in one process or in
 //     several, one makes it and the others wait.
-//   - What a [Lease] has handed out stays until the lease is closed, also when
-//     another process prunes.
+//   - What a [Lease] has handed out stays until the lease is closed, and a
+//     [Member] until it is closed itself, also when another process prunes.
 //   - A cache that cannot be written to serves what it holds.
 //
 // Nothing is flushed to the disk: after a power failure a file that was not
@@ -53,7 +54,8 @@ var (
 
 // Options configure a store. The zero value is right for a build.
 type Options struct {
-	Verify bool // hash every entry that is used, whatever its stamp says
+	Verify bool   // hash every entry that is used, whatever its stamp says
+	Temp   string // folder for members while the cache cannot be written to; "" if they cannot be made then
 }
 
 // Store is a cache directory. Its methods may be called from many goroutines.
@@ -61,6 +63,7 @@ type Store struct {
 	dir    string // as given to Open
 	root   string // dir/v1
 	verify bool
+	temp   string
 	limits limits
 	tools  tools
 }
@@ -78,6 +81,7 @@ func Open(dir string, o Options) (*Store, error) {
 		dir:    dir,
 		root:   filepath.Join(dir, "v1"),
 		verify: o.Verify,
+		temp:   o.Temp,
 		limits: limits{layer: 64 << 30, entries: 8 << 20},
 	}
 	if err := s.layOut(); err != nil {

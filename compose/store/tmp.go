@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,36 @@ func (s *Store) create(key string) (*os.File, error) {
 				return nil, err
 			}
 			continue
+		}
+		return f, nil
+	}
+}
+
+// unnamed makes a file in dir that has no name there and is gone when it is
+// closed, however the process ends.
+func unnamed(dir, key string) (*os.File, error) {
+	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
+	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) {
+		return f, err
+	}
+	return unlinked(dir, key)
+}
+
+// unlinked is unnamed for file systems that know no files without a name: a
+// process that is killed at the wrong moment leaves an empty file.
+func unlinked(dir, key string) (*os.File, error) {
+	for n := 0; ; n++ {
+		path := filepath.Join(dir, "compose-"+key+"."+strconv.Itoa(n))
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Remove(path); err != nil {
+			_ = f.Close()
+			return nil, err
 		}
 		return f, nil
 	}

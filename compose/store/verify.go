@@ -60,7 +60,7 @@ func (s *Store) verifyItem(ctx context.Context, it *stored) (wrong, err error) {
 	return wrong, nil
 }
 
-// verifyEntry hashes a blob or a layer, alone.
+// verifyEntry hashes a blob, a layer or a member, alone.
 func (s *Store) verifyEntry(ctx context.Context, e *entry) (wrong, err error) {
 	unlock, err := s.lock(ctx, e.key)
 	if err == nil {
