@@ -30,7 +30,9 @@ import (
 //     particular rather than to root, and stops rather than reading content as
 //     headers.
 //   - Extended attributes are SCHILY.xattr records, with values as they are. They
-//     stand at a file's first name alone.
+//     stand at every name of a file: Docker gives each name its
+//     owner, by which the kernel drops security.capability, and then the name's
+//     attributes. GNU tar and libarchive lay out the same either way.
 //   - The root is "./", every other directory ends with a slash.
 type Tar struct{}
 
@@ -60,7 +62,7 @@ const (
 )
 
 // Name implements [Codec].
-func (Tar) Name() string { return "tar.1" }
+func (Tar) Name() string { return "tar.2" }
 
 // Pad implements [Codec]: content ends on a block of 512 bytes.
 func (Tar) Pad(size int64) int { return int(-size & (tarBlock - 1)) }
@@ -98,7 +100,7 @@ func newHeader(e *Entry) (header, error) {
 	h := header{Entry: e, xattrs: e.Xattrs, size: e.Payload()}
 	switch {
 	case e.First != "":
-		h.flag, h.link, h.xattrs = '1', e.First, nil
+		h.flag, h.link = '1', e.First
 	case e.Type == File:
 		h.flag = '0'
 	case e.Type == Dir:
