@@ -15,6 +15,7 @@ package compose
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
@@ -67,15 +68,34 @@ func Build(ctx context.Context, m *spec.Manifest, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, conflicts, err := rootfs.NewTree(segments, rootfs.TreeOptions{
-		Arch:  o.Platform.Architecture,
-		Epoch: o.Lock.Epoch,
-		Fixed: o.Lock.Timestamps == spec.Fixed,
-	})
+	options, err := b.treeOptions()
+	if err != nil {
+		return nil, err
+	}
+	tree, conflicts, err := rootfs.NewTree(segments, options)
 	if err != nil {
 		return nil, err
 	}
 	return &Result{tree, b.notices, conflicts}, nil
+}
+
+// treeOptions is what the tree is made by beside its segments.
+func (b *builder) treeOptions() (rootfs.TreeOptions, error) {
+	inputs, err := Inputs(b.manifest, b.Lock, b.Platform)
+	if err != nil {
+		return rootfs.TreeOptions{}, err
+	}
+	digest, err := hash(inputs)
+	if err != nil {
+		return rootfs.TreeOptions{}, err
+	}
+	o := rootfs.TreeOptions{
+		Arch: b.Platform.Architecture, Variant: b.Platform.Variant,
+		Epoch: b.Lock.Epoch, Fixed: b.Lock.Timestamps == spec.Fixed,
+		Decompressors: b.decompressors,
+	}
+	_, err = hex.Decode(o.Inputs[:], []byte(digest.Hex))
+	return o, err
 }
 
 // builder holds what the steps of one build share.
@@ -85,6 +105,8 @@ type builder struct {
 	plan     []*part
 	notices  []Notice
 	system   rootfs.Stack // what is laid out so far, for the bundles that bind it
+
+	decompressors []string // see rootfs.TreeOptions
 }
 
 // segments lays out every part, in the order in which later ones win.

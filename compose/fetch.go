@@ -20,23 +20,11 @@ import (
 )
 
 // fetch gives every part its image: found by digest, held against the lock, all
-// its layers taken into the store, and flattened. Images and layers that
-// several parts have are fetched once. All faults are returned, joined.
+// its layers taken into the store, and flattened; or, where the part wants it as
+// it is stored, all its blobs. Images and layers that several parts have are
+// fetched once. All faults are returned, joined.
 func (o Options) fetch(ctx context.Context, parts []*part) error {
-	var wants []*want
-	byName := map[string]*want{}
-	for _, p := range parts {
-		if p.ref.IsZero() {
-			continue
-		}
-		w := byName[p.ref.String()]
-		if w == nil {
-			w = &want{name: p.ref.String(), where: p.where, ref: p.ref}
-			byName[w.name] = w
-			wants = append(wants, w)
-		}
-		w.parts = append(w.parts, p)
-	}
+	wants := o.wants(parts)
 	if err := o.each(len(wants), func(i int) error { return o.open(ctx, wants[i]) }); err != nil {
 		return err
 	}
@@ -44,7 +32,40 @@ func (o Options) fetch(ctx context.Context, parts []*part) error {
 	if err := o.each(len(layers), func(i int) error { return o.takeIn(ctx, layers[i]) }); err != nil {
 		return err
 	}
+	if err := o.takeStored(ctx, wants); err != nil {
+		return err
+	}
 	return o.each(len(wants), func(i int) error { return wants[i].flatten(layers) })
+}
+
+// wants lists the images that parts name, each once for each platform.
+func (o Options) wants(parts []*part) []*want {
+	type key struct {
+		name     string
+		platform spec.Platform
+	}
+	var wants []*want
+	byKey := map[key]*want{}
+	for _, p := range parts {
+		if p.ref.IsZero() {
+			continue
+		}
+		for _, platform := range platformsOr(p.platforms, o.Platform) {
+			k := key{p.ref.String(), platform}
+			w := byKey[k]
+			if w == nil {
+				w = &want{name: k.name, where: p.where, ref: p.ref, platform: platform}
+				byKey[k] = w
+				wants = append(wants, w)
+			}
+			if p.asStored() {
+				w.asStored = append(w.asStored, p)
+			} else {
+				w.parts = append(w.parts, p)
+			}
+		}
+	}
+	return wants
 }
 
 // each calls do for 0 … n−1, several at once, and joins what goes wrong in the
@@ -90,23 +111,26 @@ func independent(err error) bool {
 	return true
 }
 
-// want is an image that parts of the manifest name.
+// want is an image that parts of the manifest name, for one platform.
 type want struct {
 	name, where string
 	ref         spec.Ref
-	parts       []*part
+	platform    spec.Platform
+	parts       []*part // that want what its layers leave
+	asStored    []*part // that want it as it is stored
 	digest      v1.Hash // of its manifest
 	config      *v1.ConfigFile
 	sources     []store.LayerSource
+	stored      *storedImage // where asStored has parts
 }
 
 // open finds the image that the lock pins, and checks that it is that image.
 func (o Options) open(ctx context.Context, w *want) error {
-	locked, pinned, err := o.pinned(w.ref)
+	pin, pinned, err := o.pinned(w)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.where, err)
 	}
-	img, err := o.Source.Image(ctx, locked)
+	img, err := o.Source.Image(ctx, pin)
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", w.where, w.name, err)
 	}
@@ -118,21 +142,27 @@ func (o Options) open(ctx context.Context, w *want) error {
 		return fmt.Errorf("%s: %s: %w", w.where, w.name, err)
 	}
 	w.digest, w.config, w.sources = got.digest, got.config, got.sources
+	if len(w.asStored) == 0 {
+		return nil
+	}
+	if w.stored, err = storedOf(img, w); err != nil {
+		return fmt.Errorf("%s: %s: %w", w.where, w.name, err)
+	}
 	return nil
 }
 
-// pinned looks a reference up in the lock.
-func (o Options) pinned(ref spec.Ref) (image.Pin, spec.LockedPlatform, error) {
-	l, ok := o.Lock.Image(ref.String())
+// pinned looks an image up in the lock.
+func (o Options) pinned(w *want) (image.Pin, spec.LockedPlatform, error) {
+	l, ok := o.Lock.Image(w.name)
 	if !ok {
-		return image.Pin{}, spec.LockedPlatform{}, &UnpinnedError{ref.String()}
+		return image.Pin{}, spec.LockedPlatform{}, &UnpinnedError{w.name}
 	}
-	p, ok := l.Platforms[o.Platform.String()]
+	p, ok := l.Platforms[w.platform.String()]
 	if !ok {
-		return image.Pin{}, p, &UnpinnedError{ref.String() + " for " + o.Platform.String()}
+		return image.Pin{}, p, &UnpinnedError{w.name + " for " + w.platform.String()}
 	}
 	digest, err := hash(l.Digest)
-	return image.Pin{Ref: ref, Digest: digest, Platform: o.Platform}, p, err
+	return image.Pin{Ref: w.ref, Digest: digest, Platform: w.platform}, p, err
 }
 
 // sameImage tells whether an image is the one that the lock pins.
@@ -156,12 +186,15 @@ type layer struct {
 	entries []rootfs.Entry
 }
 
-// uniqueLayers returns the layers of all images, each once and the largest
-// first, so that the last to be ready is a small one.
+// uniqueLayers returns the layers of all images that are laid out, each once and
+// the largest first, so that the last to be ready is a small one.
 func uniqueLayers(wants []*want) []*layer {
 	var layers []*layer
 	seen := map[v1.Hash]bool{}
 	for _, w := range wants {
+		if len(w.parts) == 0 {
+			continue
+		}
 		for _, s := range w.sources {
 			if !seen[s.DiffID] {
 				seen[s.DiffID] = true
@@ -187,6 +220,9 @@ func (o Options) takeIn(ctx context.Context, l *layer) error {
 
 // flatten applies the layers of the image and gives the result to its parts.
 func (w *want) flatten(layers []*layer) error {
+	if len(w.parts) == 0 {
+		return nil
+	}
 	runs := make([][]rootfs.Entry, len(w.sources))
 	for i, s := range w.sources {
 		j := slices.IndexFunc(layers, func(l *layer) bool { return l.DiffID == s.DiffID })

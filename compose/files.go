@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/compose/store"
 	"github.com/composeos/compose/spec"
 )
 
@@ -111,13 +112,19 @@ func (b *builder) source(ctx context.Context, f *spec.File) (*rootfs.Entry, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	e := rootfs.MadeFile("", defaultFileMode, nil)
-	e.Size = locked.Size
-	if _, err := hex.Decode(e.Digest[:], []byte(digest.Hex)); err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
+	return storedFile("", defaultFileMode, blob)
+}
+
+// storedFile is a file that compose writes, with a blob of the store as its
+// content.
+func storedFile(path string, mode uint32, b *store.Blob) (*rootfs.Entry, error) {
+	e := rootfs.MadeFile(path, mode, nil)
+	e.Size = b.Size
+	if _, err := hex.Decode(e.Digest[:], []byte(b.Digest.Hex)); err != nil {
+		return nil, fmt.Errorf("blob %s: %w", b.Digest, err)
 	}
 	if e.Size > 0 {
-		e.Body = blob
+		e.Body = b
 	}
 	return e, nil
 }

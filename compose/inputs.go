@@ -4,23 +4,29 @@ import "github.com/composeos/compose/spec"
 
 // Inputs names everything that decides the bytes of the tree: the manifest as
 // merged, what the lock pins of it, and the platform. Pins that the manifest
-// does not use, and those for other platforms, do not count.
+// does not use, and those for platforms that it does not want, do not count.
 func Inputs(m *spec.Manifest, l *spec.Lock, p spec.Platform) (spec.Digest, error) {
 	metadata, err := m.JSON()
 	if err != nil {
 		return "", err
 	}
-	used := map[string]bool{}
-	for _, u := range m.Images() {
-		used[u.Ref.String()] = true
+	used := map[string][]spec.Platform{}
+	for _, w := range wantedImages(m, p) {
+		used[w.use.Ref.String()] = w.sorted()
 	}
 	lock := *l
 	lock.Images = nil
 	for _, i := range l.Images {
-		if used[i.Name] {
-			i.Platforms = map[string]spec.LockedPlatform{p.String(): i.Platforms[p.String()]}
-			lock.Images = append(lock.Images, i)
+		platforms, ok := used[i.Name]
+		if !ok {
+			continue
 		}
+		all := i.Platforms
+		i.Platforms = make(map[string]spec.LockedPlatform, len(platforms))
+		for _, p := range platforms {
+			i.Platforms[p.String()] = all[p.String()]
+		}
+		lock.Images = append(lock.Images, i)
 	}
 	text, err := spec.MarshalCanonical(struct {
 		Manifest spec.Digest `json:"manifest"`

@@ -26,27 +26,6 @@ func (b *builder) layOut(ctx context.Context, p *part) ([]rootfs.Segment, error)
 	return []rootfs.Segment{{Name: p.origin(), Entries: flatten.Below(p.path, p.origin(), files)}}, nil
 }
 
-// volume lays out a volume: lower holds what it begins with, and the system
-// mounts an overlay of lower and tmp at merged.
-func volume(p *part) ([]rootfs.Segment, error) {
-	if p.volume.Format == spec.VolumeOCI {
-		return nil, errors.New("format: oci: this version lays volumes out as a filesystem only")
-	}
-	dirs := rootfs.Segment{Name: p.where}
-	for _, dir := range []string{"", "lower", "merged", "tmp"} {
-		dirs.Entries = append(dirs.Entries, rootfs.MadeDir(rootfs.Join(p.path, dir), 0o755))
-	}
-	if p.image == nil {
-		return []rootfs.Segment{dirs}, nil
-	}
-	files, err := flatten.Rootfs(p.image.files, flatten.System)
-	if err != nil {
-		return nil, err
-	}
-	below := flatten.Below(p.path+"/lower", p.origin(), files)
-	return []rootfs.Segment{dirs, {Name: p.origin(), Entries: below}}, nil
-}
-
 // defaultBinary and defaultTar are the kernel's files in its image.
 const (
 	defaultBinary = "kernel"
@@ -74,16 +53,24 @@ func (b *builder) kernel(ctx context.Context, p *part) ([]rootfs.Segment, error)
 		})
 		return nil
 	}
-	boot.Entries = append(boot.Entries, rootfs.MadeDir("boot", 0o755), rootfs.MadeFile("boot/cmdline", 0o644, []byte(k.Cmdline)))
+	boot.Entries = append(boot.Entries, rootfs.MadeDir(rootfs.BootDir, 0o755), rootfs.MadeFile(rootfs.CmdlinePath, 0o644, []byte(k.Cmdline)))
 	err := add(p.path, binary)
 	if k.UCode != "" {
-		err = errors.Join(err, add("boot/ucode.cpio", k.UCode))
+		err = errors.Join(err, add(rootfs.UcodePath, k.UCode))
 	}
 	modules, tarErr := b.modules(ctx, p)
-	if err := errors.Join(err, tarErr); err != nil {
+	if err := errors.Join(err, tarErr, b.readKernelLabel(p)); err != nil {
 		return nil, err
 	}
 	return append([]rootfs.Segment{boot}, modules...), nil
+}
+
+// readKernelLabel notes what the kernel can unpack an initramfs with.
+func (b *builder) readKernelLabel(p *part) (err error) {
+	if label, says := p.image.config.Config.Labels[spec.KernelLabel]; says {
+		b.decompressors, err = spec.ParseDecompressors(p.ref, label)
+	}
+	return err
 }
 
 // modules is what the kernel's archive holds.

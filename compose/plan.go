@@ -36,8 +36,14 @@ type part struct {
 	path      string          // where it goes: "containers/services/nginx"; "" is the root
 	container *spec.Container // of onboot, onshutdown and services
 	volume    *spec.Volume    // of volumes
+	platforms []spec.Platform // of the image; none: the one that is built for
 	image     *fetched        // once it has been fetched; parts of one image share it
+	stored    []*storedImage  // and of a part that is asStored, instead of image; in the order of platforms
 }
+
+// asStored tells whether the part has its image as the source stores it, and
+// not what the layers leave.
+func (p *part) asStored() bool { return p.volume != nil && p.volume.Format == spec.VolumeOCI }
 
 // fetched is an image whose layers are in the store.
 type fetched struct {
@@ -68,10 +74,11 @@ func (p *part) origin() string {
 
 // Planned is one image, or one empty volume, that a manifest wants laid out.
 type Planned struct {
-	Section string   // as the manifest spells it
-	Name    string   // of a container or a volume; "" for the others
-	Ref     spec.Ref // zero for a volume that begins empty
-	Path    string   // where it goes: "containers/services/nginx"; "" is the root
+	Section   string          // as the manifest spells it
+	Name      string          // of a container or a volume; "" for the others
+	Ref       spec.Ref        // zero for a volume that begins empty
+	Platforms []spec.Platform // of the image, sorted; none: the one that is built for
+	Path      string          // where it goes: "containers/services/nginx"; "" is the root
 }
 
 // Plan says what a build would lay out and where, in the order of ownership:
@@ -79,7 +86,7 @@ type Planned struct {
 func Plan(m *spec.Manifest) []Planned {
 	var planned []Planned
 	for _, p := range plan(m) {
-		l := Planned{Section: string(p.section), Ref: p.ref, Path: p.path}
+		l := Planned{Section: string(p.section), Ref: p.ref, Platforms: p.platforms, Path: p.path}
 		switch {
 		case p.container != nil:
 			l.Name = p.container.Name
@@ -95,7 +102,7 @@ func Plan(m *spec.Manifest) []Planned {
 func plan(m *spec.Manifest) []*part {
 	var parts []*part
 	if !m.Kernel.Image.IsZero() {
-		parts = append(parts, &part{section: kernelSection, where: "kernel", ref: m.Kernel.Image, path: "boot/kernel"})
+		parts = append(parts, &part{section: kernelSection, where: "kernel", ref: m.Kernel.Image, path: rootfs.KernelPath})
 	}
 	for i, n := range m.Init {
 		parts = append(parts, &part{section: initSection, where: fmt.Sprintf("init[%d]", i), ref: n.Image})
@@ -104,7 +111,7 @@ func plan(m *spec.Manifest) []*part {
 		v := &m.Volumes[i]
 		parts = append(parts, &part{
 			section: volumeSection, where: fmt.Sprintf("volumes[%d] %s", i, v.Name), ref: v.Image,
-			path: "containers/volumes/" + v.Name, volume: v,
+			path: "containers/volumes/" + v.Name, volume: v, platforms: v.WantedPlatforms(),
 		})
 	}
 	for at, c := range m.Containers() {

@@ -53,14 +53,14 @@ func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Loc
 	if old == nil {
 		old = &spec.Lock{}
 	}
-	uses := distinct(m.Images())
+	images := wantedImages(m, o.Platform)
 	moving, err := moving(m.Images(), o.Update)
 	if err != nil {
 		return nil, nil, err
 	}
 	lock := &spec.Lock{Version: spec.LockVersion, Compat: spec.Compat, Epoch: old.Epoch, Timestamps: cmp.Or(m.Timestamps, spec.Clamp)}
-	r := resolver{ResolveOptions: o, old: old, moving: moving, made: make([]resolved, len(uses))}
-	if err := (Options{Jobs: o.Jobs}).each(len(uses), func(i int) error { return r.image(ctx, uses[i], i) }); err != nil {
+	r := resolver{ResolveOptions: o, old: old, moving: moving, made: make([]resolved, len(images))}
+	if err := (Options{Jobs: o.Jobs}).each(len(images), func(i int) error { return r.image(ctx, images[i], i) }); err != nil {
 		return nil, nil, err
 	}
 	for _, made := range r.made {
@@ -89,16 +89,6 @@ func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Loc
 		return nil, c, &FrozenError{c}
 	}
 	return lock, c, nil
-}
-
-// distinct returns the uses of images, each image once.
-func distinct(uses []spec.ImageUse) []spec.ImageUse {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(uses), func(u spec.ImageUse) bool {
-		again := seen[u.Ref.String()]
-		seen[u.Ref.String()] = true
-		return again
-	})
 }
 
 // moving are the references that names stand for: an image by its reference,
@@ -140,78 +130,79 @@ type resolver struct {
 // resolved is a pin, and what is known of its image.
 type resolved struct {
 	spec.LockedImage
-	use  spec.ImageUse
-	pin  image.Pin
-	seen *description // nil where the old pin stands and the image was not looked at
+	*wanted
+	created map[spec.Platform]int64 // in seconds since 1970, for the platforms that were looked at
 }
 
-func (r *resolver) image(ctx context.Context, u spec.ImageUse, i int) error {
-	made, err := r.resolve(ctx, u)
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", u.Pos, u.Where, err)
-	}
-	r.made[i] = made
-	return nil
-}
-
-// resolve pins one image: by the old pin where that stands, else by asking.
-func (r *resolver) resolve(ctx context.Context, u spec.ImageUse) (resolved, error) {
-	name := u.Ref.String()
-	old, pinned := r.old.Image(name)
-	stays := pinned && u.Ref.Transport == spec.Registry && !r.moving[name]
-	made := resolved{LockedImage: spec.LockedImage{Name: name, Platforms: map[string]spec.LockedPlatform{}}, use: u}
-	if !pinned && !r.Add && u.Ref.Transport == spec.Registry {
-		return made, &UnpinnedError{name}
-	}
-	task := start(r.Progress, "resolve", name, 0)
+// image makes the pin of one image, for all the platforms that it is wanted for.
+func (r *resolver) image(ctx context.Context, w *wanted, i int) error {
+	made := &r.made[i]
+	made.wanted, made.created = w, map[spec.Platform]int64{}
+	task := start(r.Progress, "resolve", w.use.Ref.String(), 0)
 	defer task.Done()
-	if stays {
-		made.Digest, made.Unsigned = old.Digest, old.Unsigned
-		maps.Copy(made.Platforms, old.Platforms)
-	} else if err := r.ask(ctx, u.Ref, &made); err != nil {
-		return made, err
+	if err := r.pin(ctx, made); err != nil {
+		return fmt.Errorf("%s: %s: %w", w.use.Pos, w.use.Where, err)
 	}
-	made.pin = image.Pin{Ref: u.Ref, Platform: r.Platform}
-	var err error
-	if made.pin.Digest, err = hash(made.Digest); err != nil {
-		return made, err
+	var errs []error
+	for _, p := range w.sorted() {
+		if _, known := made.Platforms[p.String()]; !known {
+			errs = append(errs, r.look(ctx, made, p))
+		}
 	}
-	if pinned && !stays && old.Digest == made.Digest {
+	return errors.Join(errs...)
+}
+
+// pin finds the digest of an image: the old pin where that stands, else by
+// asking.
+func (r *resolver) pin(ctx context.Context, made *resolved) error {
+	ref := made.use.Ref
+	name := ref.String()
+	old, pinned := r.old.Image(name)
+	if !pinned && !r.Add && ref.Transport == spec.Registry {
+		return &UnpinnedError{name}
+	}
+	made.LockedImage = spec.LockedImage{Name: name, Platforms: map[string]spec.LockedPlatform{}}
+	if pinned && ref.Transport == spec.Registry && !r.moving[name] {
+		made.Digest = old.Digest
+	} else {
+		desc, err := r.Resolver.Resolve(ctx, ref)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ref, err)
+		}
+		made.Digest = digest(desc.Digest)
+	}
+	if pinned && old.Digest == made.Digest {
 		made.Unsigned = old.Unsigned
 		maps.Copy(made.Platforms, old.Platforms)
-	}
-	if _, known := made.Platforms[r.Platform.String()]; !known {
-		err = r.look(ctx, &made)
 	}
 	if made.Unsigned == "" && r.Accept.Match(name) {
 		made.Unsigned = spec.Accepted
 	}
-	return made, err
-}
-
-// ask turns a name into a digest.
-func (r *resolver) ask(ctx context.Context, ref spec.Ref, made *resolved) error {
-	desc, err := r.Resolver.Resolve(ctx, ref)
-	if err != nil {
-		return fmt.Errorf("%s: %w", ref, err)
-	}
-	made.Digest = digest(desc.Digest)
 	return nil
 }
 
-// look reads what the image is for the platform.
-func (r *resolver) look(ctx context.Context, made *resolved) error {
-	img, err := r.Source.Image(ctx, made.pin)
+// look reads what the image is for a platform.
+func (r *resolver) look(ctx context.Context, made *resolved, p spec.Platform) error {
+	d, err := r.describe(ctx, made, p)
 	if err != nil {
-		return fmt.Errorf("%s: %w", made.Name, err)
+		u := made.platforms[p]
+		return fmt.Errorf("%s: %s: %s: %w", u.Pos, u.Where, made.Name, err)
 	}
-	d, err := describe(img)
-	if err != nil {
-		return fmt.Errorf("%s: %w", made.Name, err)
-	}
-	made.seen = &d
-	made.Platforms[r.Platform.String()] = d.locked
+	made.created[p] = d.config.Created.Unix()
+	made.Platforms[p.String()] = d.locked
 	return nil
+}
+
+func (r *resolver) describe(ctx context.Context, made *resolved, p spec.Platform) (description, error) {
+	digest, err := hash(made.Digest)
+	if err != nil {
+		return description{}, err
+	}
+	img, err := r.Source.Image(ctx, image.Pin{Ref: made.use.Ref, Digest: digest, Platform: p})
+	if err != nil {
+		return description{}, err
+	}
+	return describe(img)
 }
 
 // unsigned refuses the images that nobody took unsigned, all of them at once.
@@ -235,12 +226,14 @@ func (r *resolver) epoch(ctx context.Context) (int64, error) {
 	newest := int64(0)
 	for i := range r.made {
 		m := &r.made[i]
-		if m.seen == nil {
-			if err := r.look(ctx, m); err != nil {
-				return 0, fmt.Errorf("%s: %s: %w", m.use.Pos, m.use.Where, err)
+		for _, p := range m.sorted() {
+			if _, seen := m.created[p]; !seen {
+				if err := r.look(ctx, m, p); err != nil {
+					return 0, err
+				}
 			}
+			newest = max(newest, m.created[p])
 		}
-		newest = max(newest, m.seen.config.Created.Unix())
 	}
 	if newest <= 0 {
 		newest = rootfs.DefaultModTime

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,7 @@ var amd64 = spec.Platform{OS: "linux", Architecture: "amd64"}
 type testImage struct {
 	layers  []string // as rootfstest reads them
 	label   string   // org.mobyproject.config
+	labels  map[string]string
 	cmd     []string
 	created int64
 }
@@ -59,6 +61,7 @@ func newPlace(t *testing.T, images map[string]testImage) place {
 		config.OS, config.Architecture = amd64.OS, amd64.Architecture
 		config.Created = v1.Time{Time: time.Unix(text.created, 0).UTC()}
 		config.Config.Cmd = text.cmd
+		config.Config.Labels = maps.Clone(text.labels)
 		if text.label != "" {
 			config.Config.Labels = map[string]string{"org.mobyproject.config": text.label}
 		}
@@ -125,10 +128,12 @@ func (p place) Image(_ context.Context, pin image.Pin) (*image.Image, error) {
 
 // workshop is a folder with a cache and a manifest, and images to make it of.
 type workshop struct {
-	t     *testing.T
-	dir   string
-	lease *store.Lease
-	place place
+	t      *testing.T
+	dir    string
+	store  *store.Store
+	lease  *store.Lease
+	place  place
+	images image.Place // where references are looked up: place
 }
 
 func newWorkshop(t *testing.T, images map[string]testImage) *workshop {
@@ -140,7 +145,8 @@ func newWorkshop(t *testing.T, images map[string]testImage) *workshop {
 	}
 	lease := st.Lease()
 	t.Cleanup(func() { _ = lease.Close() })
-	return &workshop{t, dir, lease, newPlace(t, images)}
+	p := newPlace(t, images)
+	return &workshop{t, dir, st, lease, p, p}
 }
 
 // write makes a file beside the manifest.
@@ -168,7 +174,7 @@ func (w *workshop) parse(manifest string) *spec.Manifest {
 func (w *workshop) resolve(m *spec.Manifest, change func(*compose.ResolveOptions)) (*spec.Lock, []compose.Change, error) {
 	w.t.Helper()
 	o := compose.ResolveOptions{
-		Add: true, Accept: compose.Accept{"*"}, Platform: amd64, Resolver: w.place, Source: w.place, Dir: w.dir, Home: filepath.Join(w.dir, "home"),
+		Add: true, Accept: compose.Accept{"*"}, Platform: amd64, Resolver: w.images, Source: w.images, Dir: w.dir, Home: filepath.Join(w.dir, "home"),
 	}
 	if change != nil {
 		change(&o)
@@ -189,7 +195,7 @@ func (w *workshop) build(manifest string) (*compose.Result, error) {
 func (w *workshop) buildLocked(m *spec.Manifest, lock *spec.Lock) (*compose.Result, error) {
 	w.t.Helper()
 	return compose.Build(w.t.Context(), m, compose.Options{
-		Lock: lock, Platform: amd64, Source: w.place, Lease: w.lease, Dir: w.dir, Home: filepath.Join(w.dir, "home"),
+		Lock: lock, Platform: amd64, Source: w.images, Lease: w.lease, Dir: w.dir, Home: filepath.Join(w.dir, "home"),
 	})
 }
 

@@ -136,7 +136,7 @@ type Volume struct {
 	Readonly bool `yaml:"readonly"`
 	// Format is how the image is laid out: filesystem (the default), or oci for an image layout.
 	Format string `yaml:"format" check:"enum=filesystem|oci"`
-	// Platforms are the platforms of the image that an oci volume holds; the default is the one that is built.
+	// Platforms are the platforms of the image that the volume holds; the default is the one that is built for. Only an oci volume can hold several.
 	Platforms []string `yaml:"platforms" check:"platform"`
 
 	Pos Pos `yaml:"-"`

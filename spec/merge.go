@@ -105,9 +105,10 @@ func (p Place) Where(c *Container) string {
 
 // ImageUse is one place where a manifest names an image.
 type ImageUse struct {
-	Where string // such as "kernel", "init[0]", "services[2] nginx", "volumes[1] web"
-	Ref   Ref
-	Pos   Pos
+	Where     string // such as "kernel", "init[0]", "services[2] nginx", "volumes[1] web"
+	Ref       Ref
+	Pos       Pos
+	Platforms []Platform // that it is named for, sorted, each once; none stands for the one that is built for
 }
 
 // Images returns every place where an image is named, in the order kernel,
@@ -116,17 +117,17 @@ type ImageUse struct {
 func (m *Manifest) Images() []ImageUse {
 	var uses []ImageUse
 	if !m.Kernel.Image.IsZero() {
-		uses = append(uses, ImageUse{"kernel", m.Kernel.Image, m.Kernel.Pos})
+		uses = append(uses, ImageUse{Where: "kernel", Ref: m.Kernel.Image, Pos: m.Kernel.Pos})
 	}
 	for i, image := range m.Init {
-		uses = append(uses, ImageUse{fmt.Sprintf("init[%d]", i), image.Image, image.Pos})
+		uses = append(uses, ImageUse{Where: fmt.Sprintf("init[%d]", i), Ref: image.Image, Pos: image.Pos})
 	}
 	for place, c := range m.Containers() {
-		uses = append(uses, ImageUse{place.Where(c), c.Image, c.Pos})
+		uses = append(uses, ImageUse{Where: place.Where(c), Ref: c.Image, Pos: c.Pos})
 	}
 	for i, v := range m.Volumes {
 		if !v.Image.IsZero() {
-			uses = append(uses, ImageUse{fmt.Sprintf("volumes[%d] %s", i, v.Name), v.Image, v.Pos})
+			uses = append(uses, ImageUse{fmt.Sprintf("volumes[%d] %s", i, v.Name), v.Image, v.Pos, v.WantedPlatforms()})
 		}
 	}
 	return uses

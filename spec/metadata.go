@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"gopkg.in/yaml.v3"
@@ -16,8 +17,10 @@ func (m *Manifest) JSON() ([]byte, error) {
 	return MarshalCanonical(m)
 }
 
-// YAML returns the same as JSON does in YAML, with sorted keys: what a file of
-// the metadata yaml holds.
+// YAML returns the same as JSON does in YAML, with keys in the same order: what a
+// file of the metadata yaml holds. Every reader, of YAML 1.1 or 1.2, takes its
+// texts for these texts: what could be a number, a date or another word of YAML
+// to one of them is in double quotes.
 func (m *Manifest) YAML() ([]byte, error) {
 	data, err := m.JSON()
 	if err != nil {
@@ -27,40 +30,47 @@ func (m *Manifest) YAML() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	styleTexts(n)
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(plain(n)); err != nil {
+	if err := enc.Encode(n); err != nil {
 		return nil, fmt.Errorf("write the manifest as YAML: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
-// plain returns what a node of JSON stands for as maps, lists and scalars.
-func plain(n *yaml.Node) any {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		m := make(map[string]any, len(n.Content)/2)
-		for i := 0; i < len(n.Content); i += 2 {
-			m[n.Content[i].Value] = plain(n.Content[i+1])
+// styleTexts says of each text below n how it is written.
+func styleTexts(n *yaml.Node) {
+	for i, c := range n.Content {
+		styleTexts(c)
+		if isKey := n.Kind == yaml.MappingNode && i%2 == 0; c.Kind == yaml.ScalarNode && c.Tag == tagStr {
+			c.Style = textStyle(c.Value, isKey)
 		}
-		return m
-	case n.Kind == yaml.SequenceNode:
-		list := make([]any, len(n.Content))
-		for i, item := range n.Content {
-			list[i] = plain(item)
-		}
-		return list
-	case n.Tag == tagBool:
-		return n.Value == "true"
-	case n.Tag == tagInt:
-		if u, err := strconv.ParseUint(n.Value, 10, 64); err == nil {
-			return u
-		}
-		i, _ := strconv.ParseInt(n.Value, 10, 64) // a manifest has no larger numbers
-		return i
 	}
-	return n.Value
+}
+
+var (
+	// plainText is what no reader takes for anything but a text, unless it is a yamlWord.
+	plainText = regexp.MustCompile(`^-{0,2}[A-Za-z/](?:[ :]?[A-Za-z0-9_./@+=,;()^~$%-])*$`)
+	// blockText is what reads back from a literal block: not with a space in front,
+	// where writers and readers disagree on the indentation, nor with what is a
+	// line break to some of them only.
+	blockText = regexp.MustCompile(`^[^\s\x{85}\x{2028}\x{2029}][^\x{85}\x{2028}\x{2029}]*\n[^\x{85}\x{2028}\x{2029}]*$`)
+	// yamlWord is a truth value or null to some readers.
+	yamlWord = regexp.MustCompile(`^(?i:null|true|false|yes|no|on|off|y|n)$`)
+)
+
+// textStyle returns how a text is written: plainly, or its lines as a block, where
+// every reader agrees on that, and else in double quotes.
+func textStyle(s string, isKey bool) yaml.Style {
+	switch {
+	case plainText.MatchString(s) && !yamlWord.MatchString(s):
+		return 0
+	case !isKey && blockText.MatchString(s):
+		return yaml.LiteralStyle
+	}
+	return yaml.DoubleQuotedStyle
 }
 
 // MarshalText returns String.

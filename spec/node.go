@@ -38,6 +38,9 @@ func readYAML(name string, data []byte) (*yaml.Node, []Error, error) {
 	if err := checkUTF8(name, data); err != nil {
 		return nil, nil, err
 	}
+	if n, err := readJSON(data, false); err == nil && n.Kind == yaml.MappingNode {
+		return n, nil, nil // not all of JSON is YAML: a bare U+007F or U+2028 in a text is not
+	}
 	docs, err := decodeDocuments(data)
 	var warnings []Error
 	if err != nil {

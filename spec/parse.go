@@ -165,6 +165,19 @@ func (v *Volume) checkNode(d *decoder, n *yaml.Node) {
 	}
 }
 
+// WantedPlatforms returns the platforms that the volume names, sorted and each
+// once; none stands for the one that is built for.
+func (v *Volume) WantedPlatforms() []Platform {
+	var wanted []Platform
+	for _, text := range v.Platforms {
+		if p, err := ParsePlatform(text); err == nil { // Parse has checked each
+			wanted = append(wanted, p)
+		}
+	}
+	slices.SortFunc(wanted, ComparePlatforms)
+	return slices.Compact(wanted)
+}
+
 // checkUnique notes names of services and of volumes that come twice.
 func (m *Manifest) checkUnique(f *faults) {
 	seen := map[string]Pos{}

@@ -37,3 +37,8 @@ func (p Platform) String() string {
 	}
 	return s
 }
+
+// ComparePlatforms orders platforms by their text.
+func ComparePlatforms(a, b Platform) int {
+	return strings.Compare(a.String(), b.String())
+}
