@@ -70,7 +70,7 @@ func bigTree(b *testing.B, dir string) *rootfs.Tree {
 		n = min(n, size-off)
 		entries[i] = &rootfs.Entry{
 			Path: fmt.Sprintf("containers/services/s%d/lower/usr/share/doc/p%d/f%d", i/2000, i/10, i), Type: rootfs.File, Mode: 0o644,
-			Size: n, Body: io.NewSectionReader(f, off, n),
+			Size: n, Digest: rootfs.Digest{byte(i), byte(i >> 8)}, Body: io.NewSectionReader(f, off, n),
 		}
 		off += n
 	}

@@ -3,8 +3,10 @@ package outputs
 import (
 	"context"
 	"crypto/sha256"
+	"encoding"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/composeos/compose/compose/rootfs"
@@ -24,7 +26,8 @@ var (
 
 // file is the [File] of the sinks here. Buffers go round: the caller's goroutine
 // fills one (content is read straight into it) and writes it out; a goroutine of
-// the file's own hashes it and gives it back.
+// the file's own hashes it and gives it back. Where the digest is known there is
+// nothing to hash, and one buffer is enough.
 type file struct {
 	name   string // for messages
 	w      io.Writer
@@ -33,20 +36,36 @@ type file struct {
 
 	buf    []byte // the one being filled; its length is how far
 	free   chan []byte
-	hashed chan []byte
+	hashed chan piece
 	sum    chan rootfs.Digest
 
 	err    error // stays
 	closed bool
 	size   int64
-	digest rootfs.Digest // after Close
+	skip   int64         // as many bytes at the beginning are not hashed
+	digest rootfs.Digest // after Close, unless it is known
+	known  bool
+}
+
+// piece is what the goroutine that hashes is told: to hash, or to say how far it
+// has come.
+type piece struct {
+	buf  []byte
+	skip int           // of buf is not hashed
+	hash hash.Hash     // goes on with this one; may be nil
+	mark chan<- marked // wants to know how far; may be nil
+}
+
+type marked struct {
+	state []byte
+	err   error
 }
 
 func newFile(name string, w io.Writer, closer func() error, abort func() bool) *file {
 	f := &file{
 		name: name, w: w, closer: closer, abort: abort,
 		free:   make(chan []byte, bufferCount),
-		hashed: make(chan []byte, bufferCount),
+		hashed: make(chan piece, bufferCount),
 		sum:    make(chan rootfs.Digest, 1),
 	}
 	for range bufferCount - 1 {
@@ -59,9 +78,17 @@ func newFile(name string, w io.Writer, closer func() error, abort func() bool) *
 
 func (f *file) hash() {
 	h := sha256.New()
-	for b := range f.hashed {
-		h.Write(b)
-		f.free <- b[:0]
+	for p := range f.hashed {
+		switch {
+		case p.hash != nil:
+			h = p.hash
+		case p.mark != nil:
+			state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+			p.mark <- marked{state, err}
+		default:
+			h.Write(p.buf[p.skip:])
+			f.free <- p.buf[:0]
+		}
 	}
 	f.sum <- rootfs.Digest(h.Sum(nil))
 }
@@ -82,8 +109,8 @@ func (f *file) Write(p []byte) (int, error) {
 	return 0, f.err
 }
 
-// Body implements [File].
-func (f *file) Body(ctx context.Context, e *rootfs.Entry, off, n int64) error {
+// Copy implements [File].
+func (f *file) Copy(ctx context.Context, r io.ReaderAt, off, n int64) error {
 	if f.closed && f.err == nil {
 		f.err = fmt.Errorf("%s: %w", f.name, errClosed)
 	}
@@ -97,7 +124,7 @@ func (f *file) Body(ctx context.Context, e *rootfs.Entry, off, n int64) error {
 		}
 		space := f.space()
 		space = space[:min(int64(len(space)), n)]
-		if err := readBody(e, space, off); err != nil {
+		if err := readFull(r, space, off); err != nil {
 			return err
 		}
 		f.buf = f.buf[:len(f.buf)+len(space)]
@@ -107,20 +134,34 @@ func (f *file) Body(ctx context.Context, e *rootfs.Entry, off, n int64) error {
 	return f.err
 }
 
-// readBody fills p with e's content from off on.
-func readBody(e *rootfs.Entry, p []byte, off int64) error {
-	if e.Body == nil {
-		return entryError(e, errors.New("has no content"))
+// Known implements [File].
+func (f *file) Known(sum rootfs.Digest) { f.digest, f.known = sum, true }
+
+// Resume implements [File].
+func (f *file) Resume(state []byte, n int64) error {
+	h := sha256.New()
+	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+		return err
 	}
-	n, err := e.Body.ReadAt(p, off)
-	switch {
-	case n == len(p):
-		return nil
-	case err == nil || errors.Is(err, io.EOF):
-		err = fmt.Errorf("%d of %d bytes: %w", off+int64(n), e.Size, io.ErrUnexpectedEOF)
-	}
-	return entryError(e, fmt.Errorf("read content: %w", err))
+	f.skip = n
+	f.hashed <- piece{hash: h}
+	return nil
 }
+
+// State implements [File].
+func (f *file) State() ([]byte, error) {
+	f.flush()
+	if f.err != nil {
+		return nil, f.err
+	}
+	mark := make(chan marked, 1)
+	f.hashed <- piece{mark: mark}
+	m := <-mark
+	return m.state, m.err
+}
+
+// Sum implements [File].
+func (f *file) Sum() rootfs.Digest { return f.digest }
 
 // space is what of the buffer is not filled.
 func (f *file) space() []byte { return f.buf[len(f.buf):cap(f.buf)] }
@@ -139,7 +180,13 @@ func (f *file) flush() {
 		return
 	}
 	f.size += int64(len(f.buf))
-	f.hashed <- f.buf
+	if f.known {
+		f.buf = f.buf[:0]
+		return
+	}
+	skip := min(f.skip, int64(len(f.buf)))
+	f.skip -= skip
+	f.hashed <- piece{buf: f.buf, skip: int(skip)}
 	if f.buf = <-f.free; f.buf == nil {
 		f.buf = make([]byte, 0, bufferSize)
 	}
@@ -153,7 +200,9 @@ func (f *file) Close() error {
 	f.flush()
 	f.closed = true
 	close(f.hashed)
-	f.digest = <-f.sum
+	if sum := <-f.sum; !f.known {
+		f.digest = sum
+	}
 	f.buf = nil
 	if f.closer == nil {
 		return f.err

@@ -37,8 +37,9 @@ type Format interface {
 	// name, in the order in which it creates them.
 	Files(name string) []string
 	// Check returns every reason why t cannot be written, joined, before a byte
-	// is. Each names the path and where it is from.
-	Check(t *rootfs.Tree, o Options) error
+	// is, and what a user should hear of what will be. Each names the path and
+	// where it is from.
+	Check(t *rootfs.Tree, o Options) ([]Notice, error)
 	// Write encodes t into files that it creates in env's sink and closes. It
 	// neither commits nor aborts. It ends soon after ctx does.
 	Write(ctx context.Context, t *rootfs.Tree, env Env) error
@@ -47,7 +48,11 @@ type Format interface {
 // formats is the table of all formats, in the order of help.
 func formats() []Format {
 	return []Format{
+		KernelInitrd{},
+		TarKernelInitrd{},
 		Tar{},
+		Docker{},
+		OCI{},
 	}
 }
 
@@ -81,7 +86,15 @@ const maxImageName = 200
 
 // Options are what a user may choose about an output.
 type Options struct {
-	Name string // of the image; files are named after it
+	Name     string      // of the image; files are named after it
+	Compress Compression // "" leaves it to the format
+}
+
+// Notice is something that a user should hear of.
+type Notice struct {
+	Text   string
+	Info   bool // tells, rather than warns
+	Strict bool // a warning that is an error where the user asked for strictness
 }
 
 // Validate checks what holds for every format. Errors wrap [ErrName].
@@ -104,7 +117,30 @@ func nameByte(c byte) bool {
 type Env struct {
 	Options
 	Sink     Sink
-	Progress func(n int64) // told of bytes written, never of 0; never nil
+	Cache    Cache
+	Progress func(n int64)  // told of bytes of content that are done, never of 0; never nil
+	Notify   func(n Notice) // told what is known only once it is written; never nil
+}
+
+// Cache keeps what is dear to make, by keys that name everything it is made of.
+// It can never change a result, only when it is there.
+type Cache interface {
+	// Member returns what fill writes: that of an earlier time, where that is
+	// there under the key, or what fill writes now. It is called at most once.
+	// The caller closes what it gets.
+	Member(ctx context.Context, key rootfs.Digest, fill func(w io.Writer) error) (Member, error)
+	// Recall returns what was remembered under a key, if it is there.
+	Recall(key rootfs.Digest) ([]byte, bool)
+	// Remember keeps a few bytes. Where that is not possible nothing is said: they
+	// will be worked out again.
+	Remember(key rootfs.Digest, value []byte)
+}
+
+// Member is bytes out of the cache.
+type Member interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
 }
 
 // Sink is where a format puts its files. The whole set appears on Commit, or
@@ -120,9 +156,20 @@ type Sink interface {
 type File interface {
 	// Write appends p. An error stays: all further calls return it.
 	io.Writer
-	// Body appends n bytes of e's content from off on. If e cannot give them the
-	// error names e's path and origin. It ends with ctx's error if ctx ends.
-	Body(ctx context.Context, e *rootfs.Entry, off, n int64) error
+	// Copy appends n bytes of r from off on. It ends with ctx's error if ctx ends.
+	// An error of r wraps [ErrRead].
+	Copy(ctx context.Context, r io.ReaderAt, off, n int64) error
+	// Known says which SHA-256 the whole file will have, so that it need not be
+	// worked out. It is called before anything is written.
+	Known(sum rootfs.Digest)
+	// Resume says how far the hash of the file has come after its first n bytes:
+	// those need not be hashed. It is called before anything is written; an error
+	// means that state is none, and leaves all to be hashed.
+	Resume(state []byte, n int64) error
+	// State returns how far the hash of the file has come, for a later Resume.
+	State() ([]byte, error)
+	// Sum is the SHA-256 of the whole, once Close has returned nil.
+	Sum() rootfs.Digest
 	// Close ends the file and reports what went wrong until then. It must be
 	// called, also after an error; again it does nothing.
 	io.Closer

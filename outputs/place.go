@@ -200,7 +200,7 @@ const maxHops = 40
 // that is to be written through. It need not exist.
 func follow(path string) (target string, through bool, err error) {
 	for range maxHops {
-		if _, ok := descriptor(path); ok {
+		if _, ok := openDescriptor(path); ok {
 			return path, true, nil
 		}
 		if path == "" || strings.HasSuffix(path, "/") {
@@ -229,9 +229,9 @@ func follow(path string) (target string, through bool, err error) {
 	return "", false, unix.ELOOP
 }
 
-// descriptor returns the number of the open file that path stands for; where
+// openDescriptor returns the number of the open file that path stands for; where
 // /dev/stdout leads to, for one.
-func descriptor(path string) (int, bool) {
+func openDescriptor(path string) (int, bool) {
 	for _, dir := range []string{"/proc/self/fd/", "/dev/fd/"} {
 		if digits, ok := strings.CutPrefix(path, dir); ok {
 			fd, err := strconv.ParseUint(digits, 10, 31)
@@ -244,7 +244,7 @@ func descriptor(path string) (int, bool) {
 // openThrough opens what is written through. An open file is shared rather than
 // opened again: what is written goes behind what others have written.
 func openThrough(path string) (*os.File, error) {
-	fd, ok := descriptor(path)
+	fd, ok := openDescriptor(path)
 	if !ok {
 		return os.OpenFile(path, os.O_WRONLY, 0)
 	}

@@ -406,8 +406,7 @@ func TestFileIsWhatWasWritten(t *testing.T) {
 			if r.IntN(2) == 0 {
 				_, err = f.Write(piece[off:])
 			} else {
-				e := &rootfs.Entry{Path: "p", Size: int64(len(piece)), Body: bytes.NewReader(piece)}
-				err = f.Body(context.Background(), e, int64(off), int64(len(piece)-off))
+				err = f.Copy(context.Background(), bytes.NewReader(piece), int64(off), int64(len(piece)-off))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -442,9 +441,9 @@ func TestBodiesThatFail(t *testing.T) {
 		e    rootfs.Entry
 		want string
 	}{
-		{"too short", nil, rootfs.Entry{Path: "etc/a", Size: 10, Body: strings.NewReader("four"), Origin: "init[0] x"}, "etc/a (init[0] x): read content: 4 of 10 bytes: unexpected EOF"},
-		{"fails", nil, rootfs.Entry{Path: "etc/a", Size: 10, Body: failing{errors.New("disk on fire")}}, "etc/a: read content: disk on fire"},
-		{"says nothing", nil, rootfs.Entry{Path: "etc/a", Size: 10, Body: failing{}}, "etc/a: read content: 3 of 10 bytes: unexpected EOF"},
+		{"too short", nil, rootfs.Entry{Path: "etc/a", Size: 10, Body: strings.NewReader("four"), Origin: "init[0] x"}, "etc/a (init[0] x): read content of 10 bytes: it ends after 4: unexpected EOF"},
+		{"fails", nil, rootfs.Entry{Path: "etc/a", Size: 10, Body: failing{errors.New("disk on fire")}}, "etc/a: read content of 10 bytes: disk on fire"},
+		{"says nothing", nil, rootfs.Entry{Path: "etc/a", Size: 10, Body: failing{}}, "etc/a: read content of 10 bytes: it ends after 3: unexpected EOF"},
 		{"has none", nil, rootfs.Entry{Path: "etc/a", Size: 10}, "etc/a: has no content"},
 		{"ended", ended, rootfs.Entry{Path: "etc/a", Size: 2 * bufferSize, Body: bytes.NewReader(make([]byte, 2*bufferSize))}, "context canceled"},
 	}
@@ -461,7 +460,7 @@ func TestBodiesThatFail(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			if err := f.Body(ctx, &tt.e, 0, tt.e.Size); err == nil || err.Error() != tt.want {
+			if err := copyContent(ctx, f, &tt.e, untold); err == nil || err.Error() != tt.want {
 				t.Fatalf("error %v, want %s", err, tt.want)
 			}
 		})

@@ -64,7 +64,7 @@ func writeTar(ctx context.Context, tree *rootfs.Tree, s *Files, progress func(in
 	if progress == nil {
 		progress = func(int64) {}
 	}
-	env := Env{Options: Options{Name: "image"}, Sink: s, Progress: progress}
+	env := Env{Options: Options{Name: "image"}, Sink: s, Progress: progress, Cache: &memCache{}, Notify: func(Notice) {}}
 	if err := (Tar{}).Write(ctx, tree, env); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func TestTarCheck(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Tar{}.Check(tt.tree, Options{Name: tt.as})
+			_, err := Tar{}.Check(tt.tree, Options{Name: tt.as})
 			var got []string
 			if err != nil {
 				got = strings.Split(err.Error(), "\n")
@@ -164,7 +164,7 @@ func TestTarCheck(t *testing.T) {
 			}
 		})
 	}
-	err := Tar{}.Check(treeOf(t, many...), Options{Name: "image"})
+	_, err := Tar{}.Check(treeOf(t, many...), Options{Name: "image"})
 	if err == nil || !strings.HasSuffix(err.Error(), "\nand 5 more entries") {
 		t.Errorf("many faults: %v", err)
 	}
@@ -179,7 +179,7 @@ func TestTarWriteFails(t *testing.T) {
 		e    *rootfs.Entry
 		want string
 	}{
-		{"short body", t.Context(), &rootfs.Entry{Path: "a", Type: rootfs.File, Size: 5, Body: strings.NewReader("four"), Origin: "files[3]"}, "a (files[3]): read content: 4 of 5 bytes: unexpected EOF"},
+		{"short body", t.Context(), &rootfs.Entry{Path: "a", Type: rootfs.File, Size: 5, Digest: rootfs.Digest{1}, Body: strings.NewReader("four"), Origin: "files[3]"}, "a (files[3]): read content of 5 bytes: it ends after 4: unexpected EOF"},
 		{"header", t.Context(), &rootfs.Entry{Path: "a", Type: rootfs.Symlink}, "a (s): a symbolic link without a target"},
 		{"ended", ended, &rootfs.Entry{Path: "a", Type: rootfs.Dir}, "context canceled"},
 	}

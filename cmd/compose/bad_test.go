@@ -93,6 +93,9 @@ func runCompose(t *testing.T, dir string, args ...string) (code int, stdout, std
 	t.Helper()
 	if args[0] == "build" {
 		args = append(args, "-arch", "amd64")
+		if !slices.Contains(args, "-format") {
+			args = append(args, "-format", "tar")
+		}
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Dir = dir

@@ -15,14 +15,15 @@ import (
 // buildCommand is "compose build".
 type buildCommand struct {
 	common
-	format formatsFlag
-	dir    string
-	out    string
-	name   string
-	frozen bool
-	strict bool
-	dry    bool
-	set    map[string]bool // the flags that were given
+	format   formatsFlag
+	compress choice
+	dir      string
+	out      string
+	name     string
+	frozen   bool
+	strict   bool
+	dry      bool
+	set      map[string]bool // the flags that were given
 
 	formats []outputs.Format
 }
@@ -32,6 +33,10 @@ func setupBuild(fs *flag.FlagSet) action {
 	var c buildCommand
 	c.define(fs)
 	fs.Var(&c.format, "format", "")
+	for _, compression := range outputs.Compressions() {
+		c.compress.allowed = append(c.compress.allowed, string(compression))
+	}
+	fs.Var(&c.compress, "compress", "")
 	fs.StringVar(&c.dir, "dir", "", "")
 	fs.StringVar(&c.out, "o", "", "")
 	fs.StringVar(&c.name, "name", "", "")
@@ -46,7 +51,7 @@ func setupBuild(fs *flag.FlagSet) action {
 }
 
 // defaultFormat is what is written where no -format is given.
-const defaultFormat = "tar"
+const defaultFormat = "kernel+initrd"
 
 func (b *buildCommand) run(ctx context.Context, s *session, operands []string) error {
 	if err := b.check(operands); err != nil {

@@ -35,6 +35,7 @@ func commands() []command {
 		{"formats", "list the output formats", setupFormats},
 		{"schema", "print the JSON Schema of manifests", setupSchema},
 		{"version", "print the version, and what decides the bytes of an image", setupVersion},
+		{"completion", "print a script that lets a shell complete commands", setupCompletion},
 		{"help", "explain a command or a topic", setupHelp},
 	}
 }

@@ -26,7 +26,7 @@ func openCache(s *session, flagged string, verify bool) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(dir, store.Options{Verify: verify})
+	st, err := store.Open(dir, store.Options{Verify: verify, Temp: firstOf(s.getenv("TMPDIR"), "/var/tmp")})
 	if err != nil {
 		return nil, err
 	}

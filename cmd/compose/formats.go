@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/composeos/compose/outputs"
@@ -20,7 +21,7 @@ func setupFormats(*flag.FlagSet) action {
 		var b bytes.Buffer
 		t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 		for _, f := range outputs.All() {
-			_, _ = fmt.Fprintf(t, "%s\t%s\n", f.Name(), f.Summary())
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", f.Name(), f.Summary(), strings.Join(f.Files("NAME"), " "))
 		}
 		_ = t.Flush()
 		_, err := s.stdout.Write(b.Bytes())

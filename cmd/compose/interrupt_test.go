@@ -55,7 +55,7 @@ func TestInterrupt(t *testing.T) {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			t.Run(stage+" "+sig.String(), func(t *testing.T) {
 				before := listingWithout(t, dir, "cache")
-				cmd := startCompose(t, dir, "build", "-progress", "json", "-accept-unsigned", "*", "-dir", "out", "m.yml")
+				cmd := startCompose(t, dir, "build", "-format", "tar", "-progress", "json", "-accept-unsigned", "*", "-dir", "out", "m.yml")
 				stderr, err := cmd.StderrPipe()
 				if err != nil {
 					t.Fatal(err)
@@ -122,7 +122,7 @@ func TestInterruptWhileNobodyReads(t *testing.T) {
 	dir := t.TempDir()
 	smallImage{entries: []*tar.Header{{Name: "big", Typeflag: tar.TypeReg, Mode: 0o644, Size: 4 << 20}}}.write(t, filepath.Join(dir, "images"))
 	writeFile(t, dir, "m.yml", "init: [\"oci:images:app\"]\n")
-	cmd := startCompose(t, dir, "build", "-progress", "none", "-accept-unsigned", "*", "-o", "-", "m.yml")
+	cmd := startCompose(t, dir, "build", "-format", "tar", "-progress", "none", "-accept-unsigned", "*", "-o", "-", "m.yml")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 type notice struct {
 	text   string
 	strict bool
+	info   bool // tells, rather than warns
 }
 
 // noticesOf returns what a result has to say: its notices, then the paths that
@@ -18,10 +19,10 @@ type notice struct {
 func noticesOf(r *compose.Result) []notice {
 	var all []notice
 	for _, n := range r.Notices {
-		all = append(all, notice{n.Where + ": " + n.What, n.Strict})
+		all = append(all, notice{text: n.Where + ": " + n.What, strict: n.Strict})
 	}
 	for _, c := range r.Conflicts {
-		all = append(all, notice{fmt.Sprintf("%s: the file of %s is replaced by that of %s", c.Path, c.Loser, c.Winner), true})
+		all = append(all, notice{fmt.Sprintf("%s: the file of %s is replaced by that of %s", c.Path, c.Loser, c.Winner), true, false})
 	}
 	return all
 }
@@ -29,11 +30,15 @@ func noticesOf(r *compose.Result) []notice {
 // manyNotices is how many lines a build says at most; inspect -json has all.
 const manyNotices = 20
 
-// sayNotices warns of each, or refuses those that strictness refuses.
+// sayNotices warns of each that is a warning, or refuses those that strictness
+// refuses.
 func sayNotices(u *ui, all []notice, strict bool) error {
 	var refused []error
 	var said int
 	for _, n := range all {
+		if n.info {
+			continue
+		}
 		if strict && n.strict {
 			refused = append(refused, fmt.Errorf("-strict: %s", n.text))
 			continue

@@ -38,7 +38,7 @@ func (p *planner) plan(ctx context.Context) []planned {
 		l := planned{section: part.Section, name: part.Name, what: "empty", path: firstOf(part.Path, "/")}
 		if !part.Ref.IsZero() {
 			l.what = part.Ref.String()
-			l.state, l.missing = p.imageState(ctx, part.Ref)
+			l.state, l.missing = p.imageState(ctx, part)
 		}
 		lines = append(lines, l)
 	}
@@ -49,13 +49,11 @@ func (p *planner) plan(ctx context.Context) []planned {
 }
 
 // imageState says whether an image is pinned, and else whether it could be.
-func (p *planner) imageState(ctx context.Context, ref spec.Ref) (state string, missing bool) {
+func (p *planner) imageState(ctx context.Context, part compose.Planned) (state string, missing bool) {
+	ref := part.Ref
 	if p.in.lock != nil && ref.Transport == spec.Registry {
 		if l, ok := p.in.lock.Image(ref.String()); ok {
-			if _, known := l.Platforms[p.in.platform.String()]; known {
-				return "pinned to " + short(string(l.Digest)), false
-			}
-			return "pinned to " + short(string(l.Digest)) + ", not for " + p.in.platform.String(), true
+			return p.pinState(l, part.Platforms)
 		}
 	}
 	if p.resolver == nil {
@@ -66,6 +64,21 @@ func (p *planner) imageState(ctx context.Context, ref spec.Ref) (state string, m
 		return "unresolved", true
 	}
 	return "found " + short(d.Digest.String()), false
+}
+
+// pinState says whether the lock has all platforms of an image that are wanted:
+// those that are named, or the one that is built for.
+func (p *planner) pinState(l *spec.LockedImage, platforms []spec.Platform) (state string, missing bool) {
+	if len(platforms) == 0 {
+		platforms = []spec.Platform{p.in.platform}
+	}
+	state = "pinned to " + short(string(l.Digest))
+	for _, platform := range platforms {
+		if _, known := l.Platforms[platform.String()]; !known {
+			return state + ", not for " + platform.String(), true
+		}
+	}
+	return state, false
 }
 
 // file is the line of one entry of the files section.

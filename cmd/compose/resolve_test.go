@@ -180,7 +180,7 @@ func TestCacheSize(t *testing.T) {
 func TestSayNotices(t *testing.T) {
 	var many []notice
 	for range manyNotices + 5 {
-		many = append(many, notice{"something", true})
+		many = append(many, notice{"something", true, false})
 	}
 	var out bytes.Buffer
 	if err := sayNotices(newUI(&out, progressNone), many, false); err != nil {
@@ -190,7 +190,7 @@ func TestSayNotices(t *testing.T) {
 		t.Errorf("%d lines:\n%s", n, out.String())
 	}
 	out.Reset()
-	err := sayNotices(newUI(&out, progressNone), []notice{{"a", true}, {"b", false}}, true)
+	err := sayNotices(newUI(&out, progressNone), []notice{{text: "a", strict: true}, {text: "b", strict: false}}, true)
 	if err == nil || err.Error() != "-strict: a" || out.String() != "compose: warning: b\n" {
 		t.Errorf("error %v, words %q", err, out.String())
 	}

@@ -137,7 +137,7 @@ func dryRuns(ts *testscript.TestScript, neg bool, args []string) {
 	before, err := listing(args[0])
 	ts.Check(err)
 	for _, m := range manifests {
-		ts.Check(ts.Exec("compose", "build", "-dry-run", "-arch", "amd64", m))
+		ts.Check(ts.Exec("compose", "build", "-format", "tar", "-dry-run", "-arch", "amd64", m))
 		plan := ts.ReadFile("stdout")
 		for _, want := range []string{manifestName(m) + " for linux/amd64\n", "\nwould write\n  " + manifestName(m) + ".tar\n", "\nunresolved: "} {
 			if !strings.Contains(plan, want) {
@@ -172,7 +172,7 @@ func mistype(ts *testscript.TestScript, neg bool, args []string) {
 		lines[number] = strings.Replace(lines[number], key+":", wrong+":", 1)
 		name := filepath.Base(m)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(strings.Join(lines, "\n")), 0o600))
-		if ts.Exec("compose", "build", "-dry-run", name) == nil {
+		if ts.Exec("compose", "build", "-format", "tar", "-dry-run", name) == nil {
 			ts.Fatalf("%s: %q for %q is taken", name, wrong, key)
 		}
 		place, meant := fmt.Sprintf("compose: %s:%d:", name, number+1), fmt.Sprintf("unknown key %q; did you mean %q?", wrong, key)

@@ -41,6 +41,7 @@ type fileRecord struct {
 type noticeRecord struct {
 	Text   string `json:"text"`
 	Strict bool   `json:"strict,omitempty"`
+	Info   bool   `json:"info,omitempty"`
 }
 
 // identify sets the job's key, "" where the output is not one that stays.
@@ -56,7 +57,7 @@ func (j *writeJob) identify() error {
 	if err != nil {
 		return nil //nolint:nilerr // a program that cannot be read makes no records
 	}
-	parts := []string{program, string(inputs), j.imageName(j.in)}
+	parts := []string{program, string(inputs), j.imageName(j.in), j.compress.value}
 	for _, f := range j.formats {
 		parts = append(parts, f.Name())
 	}
@@ -132,12 +133,13 @@ func (j *writeJob) unchanged() (bool, error) {
 	}
 	j.said = nil
 	for _, n := range r.Notices {
-		j.said = append(j.said, notice{n.Text, n.Strict})
+		j.said = append(j.said, notice{n.Text, n.Strict, n.Info})
 	}
 	if err := sayNotices(j.session.ui, j.said, j.strict); err != nil {
 		return false, err
 	}
 	j.results = results
+	j.sayInfo()
 	debts(j.session.ui, j.lock)
 	j.session.ui.notef("unchanged since the last build")
 	return true, nil
@@ -174,7 +176,7 @@ func (j *writeJob) remember() error {
 		r.Files = append(r.Files, fileRecord{abs, res.Size, res.Digest, store.StampOf(res.Info)})
 	}
 	for _, n := range j.said {
-		r.Notices = append(r.Notices, noticeRecord{n.text, n.strict})
+		r.Notices = append(r.Notices, noticeRecord{n.text, n.strict, n.info})
 	}
 	text, err := json.Marshal(r)
 	if err != nil {

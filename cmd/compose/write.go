@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/composeos/compose/compose"
 	"github.com/composeos/compose/compose/rootfs"
@@ -28,23 +29,38 @@ type writeJob struct {
 // streams tells whether the output goes to standard output.
 func (j *writeJob) streams() bool { return j.out == "-" }
 
-func (j *writeJob) options() outputs.Options { return outputs.Options{Name: j.imageName(j.in)} }
+func (j *writeJob) options() outputs.Options {
+	return outputs.Options{Name: j.imageName(j.in), Compress: outputs.Compression(j.compress.value)}
+}
 
 // accept says what the result has to say, asks every format whether it can write
 // the tree, and lists the debts. All that is refused is returned, joined.
 func (j *writeJob) accept(result *compose.Result) error {
 	j.said = noticesOf(result)
-	errs := []error{sayNotices(j.session.ui, j.said, j.strict)}
+	var errs []error
 	for _, f := range j.formats {
-		if err := f.Check(result.Tree, j.options()); err != nil {
+		notices, err := f.Check(result.Tree, j.options())
+		for _, n := range notices {
+			j.hear(n)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.Name(), err))
 		}
 	}
+	errs = slices.Insert(errs, 0, sayNotices(j.session.ui, j.said, j.strict))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	debts(j.session.ui, j.lock)
 	return nil
+}
+
+// hear keeps a notice of a format, unless another one has said the same.
+func (j *writeJob) hear(n outputs.Notice) {
+	heard := notice{n.Text, n.Strict, n.Info}
+	if !slices.Contains(j.said, heard) {
+		j.said = append(j.said, heard)
+	}
 }
 
 // sink returns where the files go.
@@ -73,14 +89,27 @@ func (j *writeJob) write(ctx context.Context, t *rootfs.Tree, saveLock func() er
 		return err
 	}
 	j.results = sink.Results()
+	j.sayInfo()
 	return nil
+}
+
+// sayInfo says what was learnt while writing.
+func (j *writeJob) sayInfo() {
+	for _, n := range j.said {
+		if n.info {
+			j.session.ui.notef("%s", n.text)
+		}
+	}
 }
 
 func (j *writeJob) writeFormat(ctx context.Context, f outputs.Format, t *rootfs.Tree, sink outputs.Sink) error {
 	name := firstOf(j.out, filepath.Base(f.Files(j.imageName(j.in))[0]))
 	task := j.session.ui.Start("write", name, contentSize(t))
 	defer task.Done()
-	return f.Write(ctx, t, outputs.Env{Options: j.options(), Sink: sink, Progress: task.Add})
+	return f.Write(ctx, t, outputs.Env{
+		Options: j.options(), Sink: sink, Cache: outputCache{j.engine, j.verify}, Progress: task.Add,
+		Notify: j.hear,
+	})
 }
 
 // contentSize is about how many bytes an uncompressed archive of t has: the

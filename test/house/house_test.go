@@ -37,8 +37,9 @@ func rooms() []room {
 		{"compose/image", []string{"spec", "compose/rootfs", "compose/store"}},
 		{"compose/bundle", []string{"spec"}},
 		{"compose", []string{"spec", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle"}},
-		{"outputs", []string{"compose/rootfs"}},
-		{"cmd/compose", []string{"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle", "outputs"}},
+		{"outputs", []string{"spec", "compose/rootfs"}},
+		{"outputs/contents", []string{"spec", "compose/rootfs"}},
+		{"cmd/compose", []string{"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle", "outputs", "outputs/contents"}},
 	}
 }
 

@@ -1,0 +1,90 @@
+package outputs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/composeos/compose/compose/rootfs"
+)
+
+// TestBootMemory holds the estimate against what was measured: the least memory
+// with which Debian's 6.1 cloud kernel unpacked these under QEMU with two
+// processors (docs/decisions/0012-memory-to-boot.md). In each there is a program
+// besides, and a directory for 500 entries.
+func TestBootMemory(t *testing.T) {
+	const mib = 1 << 20
+	tests := []struct {
+		name         string
+		count        int
+		entry        rootfs.Entry
+		initrd       int64
+		tmpfs, ramfs int64 // MiB that were enough
+	}{
+		{"next to nothing", 0, rootfs.Entry{}, 1688192, 71, 73},
+		{"files of 1 byte", 20000, rootfs.Entry{Type: rootfs.File, Size: 1, Nlink: 1}, 4408832, 210, 173},
+		{"files of 8000 bytes", 10000, rootfs.Entry{Type: rootfs.File, Size: 8000, Nlink: 1}, 83006512, 289, 244},
+		{"files of 1 MiB", 100, rootfs.Entry{Type: rootfs.File, Size: mib, Nlink: 1}, 106557908, 354, 275},
+		{"files of 16 MiB", 20, rootfs.Entry{Type: rootfs.File, Size: 16 * mib, Nlink: 1}, 337235028, 1027, 724},
+		{"links of 240 bytes", 20000, rootfs.Entry{Type: rootfs.Symlink, Link: strings.Repeat("x", 240), Nlink: 1}, 9128832, 0, 178},
+		{"pairs of hard links", 5000, rootfs.Entry{Type: rootfs.File, Size: 1, Nlink: 2}, 2909352, 138, 137},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			entries := []*rootfs.Entry{{Path: "check", Type: rootfs.File, Size: 1687714, Nlink: 1}}
+			for i := range tt.count {
+				if i%500 == 0 {
+					entries = append(entries, &rootfs.Entry{Path: fmt.Sprintf("d%05d", i), Type: rootfs.Dir, Nlink: 1})
+				}
+				e := tt.entry
+				e.Path = fmt.Sprintf("d%05d/%05d", i-i%500, i)
+				entries = append(entries, &e)
+				if e.Nlink > 1 {
+					f := e
+					f.Path, f.First = e.Path+"b", e.Path
+					entries = append(entries, &f)
+				}
+			}
+			for _, at := range []struct {
+				cmdline string
+				enough  int64
+			}{{"console=ttyS0", tt.tmpfs}, {"root=/dev/ram0", tt.ramfs}} {
+				if at.enough == 0 {
+					continue
+				}
+				got := bootMemory(slices.Values(entries), tt.initrd, at.cmdline)
+				least, most := at.enough*mib*105/100, at.enough*mib*120/100+32*mib
+				if got < least || got > most {
+					t.Errorf("%s: %d MiB, want %d to %d", at.cmdline, got/mib, least/mib, most/mib)
+				}
+			}
+		})
+	}
+}
+
+func TestRootIsRamfs(t *testing.T) {
+	// Each was tried with the kernel.
+	tests := []struct {
+		cmdline string
+		want    bool
+	}{
+		{"", false},
+		{"console=tty0 console=ttyS0", false},
+		{"console=tty0 root=/dev/ram0", true},
+		{"root=\t", false},
+		{"root=/dev/ram0 root=", false},
+		{"noroot=/dev/ram0", false},
+		{"rootfstype=ext4", true},
+		{"rootfstype=", true},
+		{"root=/dev/ram0 rootfstype=tmpfs", false},
+		{"quiet -- root=/dev/ram0", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.cmdline, func(t *testing.T) {
+			if got := rootIsRamfs(tt.cmdline); got != tt.want {
+				t.Errorf("%t, want %t", got, tt.want)
+			}
+		})
+	}
+}
