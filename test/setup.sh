@@ -9,6 +9,7 @@ packages=(
   gcc libc6-dev                # the race detector
   tar gzip zstd                # what the outputs and the times are compared with
   libarchive-tools python3     # other readers of tar
+  cpio initramfs-tools-core    # other readers of an initramfs
   umoci                        # an independent flattening of images
   runc                         # starts bundles
   attr                         # extended attributes
@@ -16,6 +17,10 @@ packages=(
   diffoscope-minimal           # shows a difference
   disorderfs fuse3             # a file system that lists folders in random order
   qemu-user-static             # compose for arm64
+  qemu-system-x86              # boots systems
+  docker.io podman skopeo      # clients of container images; their daemons are not started
+  pigz                         # what the time of gzip is compared with
+  zsh fish bash-completion     # shells, for completion
 )
 
 missing=()
@@ -31,5 +36,13 @@ if ! command -v apt-get >/dev/null || ((EUID != 0)); then
 fi
 echo "setup: installing ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
+# Installing docker.io would start a daemon; where nothing says so yet, no service
+# is started while this runs (invoke-rc.d(8)).
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
