@@ -193,6 +193,7 @@ func TestCheckJSON(t *testing.T) {
 		{"'a'", `unexpected '\''`},
 		{"\ufeff1", `unexpected`},
 		{"\"é\xc3\"", "1:3: the byte 0xc3"},
+		{"[" + strings.Repeat(`"é",`, 1<<20) + "\n" + strings.Repeat(`"é",`, 1<<20) + "]", "2:4194305: unexpected ']'"},
 	}
 	for _, tt := range tests {
 		err := CheckJSON([]byte(tt.in))
@@ -200,7 +201,7 @@ func TestCheckJSON(t *testing.T) {
 			continue
 		}
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: want %q, got %v", tt.in, tt.want, err)
+			t.Errorf("%.100s: want %q, got %v", tt.in, tt.want, err)
 		}
 	}
 }

@@ -45,13 +45,21 @@ type jsonReader struct {
 	at         int // offset of the next byte
 	line       int
 	lineStart  int // offset of the line's first byte
+	counted    int // offset up to which the line's characters are counted
+	runes      int // how many those are
 	depth      int
 	strictCase bool // refuse keys that differ in case alone
 }
 
-// pos returns the position of the next character.
+// pos returns the position of the next character. It counts on from where it was
+// last asked: a document may be a single line of megabytes.
 func (r *jsonReader) pos() Pos {
-	return Pos{Line: r.line, Col: 1 + utf8.RuneCount(r.data[r.lineStart:r.at])}
+	if r.counted < r.lineStart {
+		r.counted, r.runes = r.lineStart, 0
+	}
+	r.runes += utf8.RuneCount(r.data[r.counted:r.at])
+	r.counted = r.at
+	return Pos{Line: r.line, Col: 1 + r.runes}
 }
 
 func (r *jsonReader) fail(format string, args ...any) error {
