@@ -13,9 +13,16 @@ import (
 // outside a script.
 const asCompose = "COMPOSE_TEST_AS_COMPOSE"
 
+// raceOptions keeps a program that was built with the race detector from sleeping
+// for a second when it ends.
+const raceOptions = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asCompose) != "" {
 		os.Exit(run())
+	}
+	if err := os.Setenv("GORACE", raceOptions); err != nil {
+		panic(err)
 	}
 	testscript.Main(m, map[string]func(){
 		"compose": func() { os.Exit(run()) },
@@ -30,6 +37,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("COMPOSE_CACHE", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("CORPUS", corpus(t))
+			e.Setenv("GORACE", raceOptions)
 			return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o755)
 		},
 		Condition:           condition,
