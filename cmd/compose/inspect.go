@@ -10,7 +10,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -25,11 +24,12 @@ import (
 type inspectCommand struct {
 	common
 	json, sizes bool
+	flags       *flag.FlagSet // as they were given
 }
 
 // setupInspect defines "compose inspect".
 func setupInspect(fs *flag.FlagSet) action {
-	var c inspectCommand
+	c := inspectCommand{flags: fs}
 	c.define(fs)
 	fs.BoolVar(&c.json, "json", false, "")
 	fs.BoolVar(&c.sizes, "sizes", false, "")
@@ -39,6 +39,13 @@ func setupInspect(fs *flag.FlagSet) action {
 func (c *inspectCommand) run(ctx context.Context, s *session, operands []string) error {
 	if err := c.begin(s); err != nil {
 		return err
+	}
+	f, err := imageFile(operands)
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		return c.file(ctx, s, f)
 	}
 	in, err := c.load(s, operands)
 	if err != nil {
@@ -75,25 +82,25 @@ func (c *inspectCommand) show(w io.Writer, result *compose.Result) error {
 		return showJSON(w, result, sizes, c.sizes)
 	}
 	b := bufio.NewWriter(w)
+	showSizes(b, sizes)
 	if !c.sizes {
+		_, _ = fmt.Fprintln(b)
 		for e := range result.Tree.Entries() {
 			_, _ = fmt.Fprintln(b, entryText(e))
 		}
-		_, _ = fmt.Fprintln(b)
 	}
-	showSizes(b, sizes)
 	return b.Flush()
 }
 
 // entryText is a path as a person reads it.
 func entryText(e *rootfs.Entry) string {
 	text := fmt.Sprintf("%s %6s %11d %s %s", modeText(e), fmt.Sprintf("%d:%d", e.UID, e.GID), e.Size,
-		time.Unix(e.ModTime, 0).UTC().Format("2006-01-02T15:04:05Z"), printable(e.Path))
+		time.Unix(e.ModTime, 0).UTC().Format("2006-01-02T15:04:05Z"), printable(firstOf(e.Path, ".")))
 	switch {
 	case e.Type == rootfs.Symlink:
 		text += " -> " + printable(e.Link)
-	case e.First != "":
-		text += " = " + printable(e.First)
+	case e.First != "" || e.Type == rootfs.HardLink:
+		text += " = " + printable(firstOf(e.First, e.Link))
 	case e.Type == rootfs.Char || e.Type == rootfs.Block:
 		text += fmt.Sprintf(" (%d,%d)", e.Major, e.Minor)
 	}
@@ -223,9 +230,9 @@ func showJSON(w io.Writer, result *compose.Result, sizes []size, only bool) erro
 
 func entryToJSON(e *rootfs.Entry) entryJSON {
 	j := entryJSON{
-		Path: strings.ToValidUTF8(e.Path, "\ufffd"), Type: e.Type.String(), Mode: fmt.Sprintf("%04o", e.Mode), UID: e.UID, GID: e.GID,
+		Path: valid(e.Path), Type: e.Type.String(), Mode: fmt.Sprintf("%04o", e.Mode), UID: e.UID, GID: e.GID,
 		MTime: e.ModTime, Size: e.Size,
-		Link: strings.ToValidUTF8(e.Link, "\ufffd"), First: strings.ToValidUTF8(e.First, "\ufffd"), Origin: originOf(e),
+		Link: valid(e.Link), First: valid(e.First), Origin: originOf(e),
 	}
 	if e.Type == rootfs.File {
 		j.Digest = e.Digest.String()
@@ -237,7 +244,7 @@ func entryToJSON(e *rootfs.Entry) entryJSON {
 		if j.Xattrs == nil {
 			j.Xattrs = map[string]string{}
 		}
-		j.Xattrs[x.Name] = hex.EncodeToString([]byte(x.Value))
+		j.Xattrs[valid(x.Name)] = hex.EncodeToString([]byte(x.Value))
 	}
 	return j
 }

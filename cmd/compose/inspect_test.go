@@ -39,16 +39,16 @@ func TestInspectText(t *testing.T) {
 	if err := c.show(&out, testTree(t)); err != nil {
 		t.Fatal(err)
 	}
-	want := `drwxr-xr-x    0:0           0 1970-01-01T00:00:00Z dev  [services[0] web docker.io/acme/web:1]
+	want := `  bytes  paths  origin
+   1000      4  services[0] web docker.io/acme/web:1
+      0      1  files
+   1000      5  total
+
+drwxr-xr-x    0:0           0 1970-01-01T00:00:00Z dev  [services[0] web docker.io/acme/web:1]
 crw-rw-rw-    0:0           0 1970-01-01T00:00:00Z dev/null (1,3)  [services[0] web docker.io/acme/web:1]
 lrwxrwxrwx    0:0           0 2017-04-18T16:30:00Z link -> /one  [files]
 -rw-r--r--    0:0        1000 2001-09-09T01:46:40Z one  [services[0] web docker.io/acme/web:1]
 -rw-r--r--    0:0        1000 2001-09-09T01:46:40Z two = one  [services[0] web docker.io/acme/web:1]
-
-  bytes  paths  origin
-   1000      4  services[0] web docker.io/acme/web:1
-      0      1  files
-   1000      5  total
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)

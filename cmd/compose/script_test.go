@@ -25,6 +25,8 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"unchanged": unchangedSince,
 		"jsonlines": jsonLines,
 		"fileline":  fileLine,
+		"samepaths": samePaths,
+		"flip":      flipBit,
 	}
 }
 

@@ -36,7 +36,7 @@ const (
 	cpioTrailer = "TRAILER!!!" // the name that ends an archive
 	cpioHeader  = 110          // bytes: the magic and 13 numbers of 8 digits
 	maxCpioPath = 4095         // PATH_MAX without the NUL
-	maxCpioSize = 1<<32 - 1
+	maxCpioSize = int64(1<<32 - 1)
 )
 
 // The numbers of a newc header, in their order.

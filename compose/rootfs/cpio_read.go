@@ -38,8 +38,27 @@ func ReadCpio(r io.Reader, entry func(e *Entry, content io.Reader) error) error 
 		if err != nil || !more {
 			return err
 		}
-		if err := c.next(); err != nil {
+		if _, err := c.next(); err != nil {
 			return err
+		}
+	}
+}
+
+// ReadCpioArchive is [ReadCpio] of one archive. It reads up to the end of the
+// trailer and not a byte further, and returns how many bytes that are. An archive
+// without a trailer is [io.ErrUnexpectedEOF].
+func ReadCpioArchive(in *bufio.Reader, entry func(e *Entry, content io.Reader) error) (int64, error) {
+	c := cpioReader{in: in, entry: entry}
+	for {
+		more, err := c.skipZeros()
+		if err == nil && !more {
+			err = fmt.Errorf("cpio at byte %d: %w: the archive has no trailer", c.at, io.ErrUnexpectedEOF)
+		}
+		if err != nil {
+			return c.at, err
+		}
+		if trailer, err := c.next(); err != nil || trailer {
+			return c.at, err
 		}
 	}
 }
@@ -82,20 +101,25 @@ func (c *cpioReader) skipZeros() (more bool, err error) {
 	}
 }
 
-// next reads one entry and what follows up to a multiple of 4 bytes.
-func (c *cpioReader) next() error {
+// next reads one entry and what follows up to a multiple of 4 bytes, or a trailer.
+func (c *cpioReader) next() (trailer bool, err error) {
 	h := cpioRaw{start: c.at}
 	if err := c.header(&h); err != nil {
-		return h.fault(err)
+		return false, h.fault(err)
 	}
+	if h.name != cpioTrailer {
+		return false, c.one(&h)
+	}
+	c.linked = nil
+	if size := h.numbers[cpioSize]; size > 0 {
+		return true, h.fault(fmt.Errorf("a trailer with %d bytes of content", size))
+	}
+	return true, nil
+}
+
+// one reads the entry behind a header.
+func (c *cpioReader) one(h *cpioRaw) error {
 	size := int64(h.numbers[cpioSize])
-	if h.name == cpioTrailer {
-		c.linked = nil
-		if size > 0 {
-			return h.fault(fmt.Errorf("a trailer with %d bytes of content", size))
-		}
-		return nil
-	}
 	e, err := h.entry()
 	if err != nil {
 		return h.fault(err)
@@ -108,11 +132,11 @@ func (c *cpioReader) next() error {
 	case e.Type != File && size > 0:
 		return h.fault(fmt.Errorf("a %s with %d bytes of content", e.Type, size))
 	case e.Type == File && e.Nlink > 1:
-		if err := c.link(e, &h); err != nil {
+		if err := c.link(e, h); err != nil {
 			return h.fault(err)
 		}
 	}
-	return c.deliver(e, &h)
+	return c.deliver(e, h)
 }
 
 // header reads the numbers and the name.
