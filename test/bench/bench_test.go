@@ -2,7 +2,8 @@ package main
 
 import (
 	"bytes"
-	"maps"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,10 +14,10 @@ import (
 func TestMedian(t *testing.T) {
 	got := median([]usage{
 		{cpu: 3 * time.Second, wall: 1 * time.Second, rss: 5},
-		{cpu: 1 * time.Second, wall: 9 * time.Second, rss: 7},
+		{cpu: 1 * time.Second, wall: 9 * time.Second, rss: 7, size: 3},
 		{cpu: 2 * time.Second, wall: 2 * time.Second, rss: 6},
 	})
-	if want := (usage{cpu: 2 * time.Second, wall: 2 * time.Second, rss: 7}); got != want {
+	if want := (usage{cpu: 2 * time.Second, wall: 2 * time.Second, rss: 7, size: 3}); got != want {
 		t.Errorf("median %v, want %v", got, want)
 	}
 }
@@ -36,36 +37,184 @@ func TestLayersAreThoseOfTheImages(t *testing.T) {
 	}
 }
 
-func TestReportNamesWhatIsExceeded(t *testing.T) {
-	fine := map[string]usage{
-		"inflate": {cpu: 4 * time.Second}, "cold": {cpu: 5 * time.Second, rss: 50e6},
-		"copy and sum": {wall: time.Second}, "warm": {wall: time.Second}, "unchanged": {wall: 50 * time.Millisecond},
+func TestCasesAreNamedOnce(t *testing.T) {
+	var names []string
+	for _, c := range cases() {
+		names = append(names, c.name)
 	}
+	slices.Sort(names)
+	if n := len(names); n != len(slices.Compact(slices.Clone(names))) {
+		t.Errorf("a name is there twice: %q", names)
+	}
+}
+
+// A figure that names a case that is not run is NaN.
+func TestEveryFigureHasItsCases(t *testing.T) {
+	all := fine()
+	for _, f := range figures() {
+		if got := f.value(all); math.IsNaN(got) {
+			t.Errorf("%s: %v", f.what, got)
+		}
+	}
+	if err := exceeded(all, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// fine are results of every case that keep all limits, just.
+func fine() results {
+	r := results{medians: map[string]usage{}, differences: map[string]difference{}, own: 48e6}
+	for _, c := range cases() {
+		r.medians[c.name] = usage{cpu: 100 * time.Millisecond, wall: 100 * time.Millisecond, rss: 64e6, size: 1}
+	}
+	r.medians["kernel+initrd cold"] = usage{cpu: time.Second, rss: 128e6}
+	r.medians[oneFile] = usage{cpu: 200 * time.Millisecond}
+	r.medians[onePackage] = usage{cpu: 400 * time.Millisecond}
+	for _, change := range []string{oneFile, onePackage, wholePackage} {
+		r.differences[change] = difference{3, 1, 9, 9}
+	}
+	return r
+}
+
+// A limit without a result is not kept, however much slack there is.
+func TestNothingMeasuredKeepsNoLimit(t *testing.T) {
+	for _, l := range limits() {
+		if l.kept(results{}, 100) {
+			t.Errorf("%s: kept with %v", l.what, l.value(results{}))
+		}
+	}
+}
+
+// Each limit of memory needs every case that it is about.
+func TestMemoryOfACaseThatIsMissing(t *testing.T) {
+	formats := 0
+	for _, c := range cases() {
+		if !isCold(c.name) && !isTar(c.name) {
+			continue
+		}
+		r := fine()
+		delete(r.medians, c.name)
+		if err := exceeded(r, 1); err == nil || !strings.Contains(err.Error(), "RSS") {
+			t.Errorf("without %q: error %v", c.name, err)
+		}
+		if isCold(c.name) {
+			formats++
+		}
+	}
+	// tar, docker, tar-kernel-initrd; oci by two and kernel+initrd by three compressions.
+	if formats != 8 {
+		t.Errorf("%d cases begin cold, want 8", formats)
+	}
+}
+
+func TestExceededNamesTheLimit(t *testing.T) {
+	const ms = time.Millisecond
 	tests := []struct {
-		name, slot string
-		to         usage
-		slack      float64
-		want       string // in the error; "" for none
+		name  string
+		plant func(r *results)
+		slack float64
+		want  string // in the error; "" for none
 	}{
-		{"all kept", "warm", fine["warm"], 1, ""},
-		{"a slow cold build", "cold", usage{cpu: 7 * time.Second}, 1, "cold build"},
-		{"a slow cold build with slack", "cold", usage{cpu: 7 * time.Second}, 2, ""},
-		{"a slow warm build", "warm", usage{wall: 2 * time.Second}, 1, "warm build"},
-		{"much memory, for which there is no slack", "warm", usage{rss: 65e6}, 9, "RSS"},
-		{"nothing to compare with", "inflate", usage{}, 1, "cold build"},
+		{"all kept", func(*results) {}, 1, ""},
+		{"a slow cold build", took("tar cold", usage{cpu: 151 * ms, rss: 1}), 1, "CPU of a cold tar build"},
+		{"a slow cold build with slack", took("tar cold", usage{cpu: 300 * ms, rss: 1}), 2, ""},
+		{"a slower cold build with slack", took("tar cold", usage{cpu: 301 * ms, rss: 1}), 2, "CPU of a cold tar build"},
+		{"nothing to compare with", took("inflate", usage{}), 9, "CPU of a cold tar build"},
+		{"a slow warm build", took("tar warm", usage{wall: 151 * ms, rss: 1}), 1, "wall of a warm tar build"},
+		{"a slow build of nothing", took("tar unchanged", usage{wall: 101 * ms, rss: 1}), 1, "nothing changed"},
+		{"a slow docker build", took("docker warm", usage{wall: 151 * ms}), 1, "warm docker build"},
+		{"a slow warm initramfs", took("kernel+initrd warm", usage{cpu: 101 * ms}), 1, "warm kernel+initrd build"},
+		{"a slow build after a change", took(oneFile, usage{cpu: 201 * ms}), 1, "CPU with one file changed"},
+		{"a slow build after a large change", took(onePackage, usage{cpu: 401 * ms}), 1, "CPU with one package"},
+		{"much memory for tar, for which there is no slack", took("tar warm", usage{wall: 1, rss: 65e6}), 9, "RSS, the most of any tar build"},
+		{"much memory in another format", took("oci zstd cold", usage{rss: 129e6}), 9, "RSS, the most of a cold build"},
+		{"much memory here", func(r *results) { r.own = 49e6 }, 9, "RSS of this program"},
+		{"many members for a file", planted(oneFile, difference{members: 4, layers: 1}), 9, "new members of the initramfs with one file"},
+		{"many members for a package", planted(onePackage, difference{members: 4, layers: 1}), 9, "new members of the initramfs with one package"},
+		{"two layers for a file", planted(oneFile, difference{members: 1, layers: 2}), 9, "new layers of the oci image with one file"},
+		{"two layers for a package", planted(onePackage, difference{members: 1, layers: 2}), 9, "new layers of the oci image with one package"},
+		{"a change that changed nothing", planted(oneFile, difference{}), 9, "with one file changed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			medians := maps.Clone(fine)
-			medians[tt.slot] = tt.to
-			var out bytes.Buffer
-			err := report(&out, medians, tt.slack)
+			r := fine()
+			tt.plant(&r)
+			err := exceeded(r, tt.slack)
 			switch {
 			case tt.want == "" && err != nil:
-				t.Errorf("%v\n%s", err, &out)
+				t.Error(err)
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
-				t.Errorf("error %v does not name %q\n%s", err, tt.want, &out)
+				t.Errorf("error %v does not name %q", err, tt.want)
+			}
+			marked := strings.Count(reported(t, r, tt.slack), "EXCEEDED")
+			if (marked > 0) != (tt.want != "") {
+				t.Errorf("the report marks %d limits", marked)
 			}
 		})
+	}
+}
+
+// took plants what a case took.
+func took(name string, u usage) func(*results) {
+	return func(r *results) { r.medians[name] = u }
+}
+
+// planted plants what is new after a change.
+func planted(change string, d difference) func(*results) {
+	return func(r *results) { r.differences[change] = d }
+}
+
+func reported(t *testing.T, r results, slack float64) string {
+	t.Helper()
+	var out strings.Builder
+	if err := report(&out, r, slack); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestReportSaysAll(t *testing.T) {
+	got := reported(t, fine(), 1)
+	var want []string
+	for _, c := range cases() {
+		want = append(want, c.name)
+	}
+	for _, f := range figures() {
+		want = append(want, f.what)
+	}
+	for _, l := range limits() {
+		want = append(want, l.what)
+	}
+	for _, text := range want {
+		if !strings.Contains(got, "\n"+text+" ") {
+			t.Errorf("no line begins with %q", text)
+		}
+	}
+	for line := range strings.Lines(got) {
+		if len(line) > 120 {
+			t.Errorf("longer than a terminal: %s", line)
+		}
+	}
+}
+
+func TestMissingTools(t *testing.T) {
+	if err := tools("sh"); err != nil {
+		t.Error(err)
+	}
+	err := tools("sh", "no-such-tool-1", "no-such-tool-2")
+	if err == nil || !strings.Contains(err.Error(), "no-such-tool-1") || !strings.Contains(err.Error(), "no-such-tool-2") {
+		t.Errorf("error %v does not name both", err)
+	}
+}
+
+func TestOwnMemory(t *testing.T) {
+	before, err := ownMemory()
+	if err != nil || before < 1<<20 {
+		t.Fatalf("%d bytes, error %v", before, err)
+	}
+	much := bytes.Repeat([]byte{1}, 64<<20)
+	after, err := ownMemory()
+	if err != nil || after < int64(len(much)) {
+		t.Errorf("%d bytes after %d were used, error %v", after, len(much), err)
 	}
 }

@@ -8,7 +8,8 @@
 //
 //	go run ./test/bench -workload DIR [-runs 5] [-slack 1]
 //
-// The cases are in cases.go.
+// The cases are in cases.go and the files beside it, the limits in limits.go. A
+// case on which no limit of time hangs is run in the first round only.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"syscall"
 )
 
 func main() {
@@ -30,7 +32,7 @@ func main() {
 	slack := flag.Float64("slack", 1, "limits of time are multiplied by `factor`")
 	file := flag.String("sum", "", "print the SHA-256 of `file` and do nothing else; a case is compared with it")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
 	if *file != "" {
@@ -63,25 +65,41 @@ func bench(ctx context.Context, program, workload string, o options) (err error)
 	if err != nil {
 		return err
 	}
+	medians, err := s.rounds(ctx, o.runs)
+	if err != nil {
+		return err
+	}
+	r := results{medians: medians}
+	if r.own, err = ownMemory(); err != nil {
+		return err
+	}
+	if r.differences, err = s.differences(ctx); err != nil {
+		return fmt.Errorf("what changes with a change: %w", err)
+	}
+	return errors.Join(report(os.Stdout, r, o.slack), exceeded(r, o.slack))
+}
+
+// rounds runs the cases, and returns the medians by the case.
+func (s *stand) rounds(ctx context.Context, runs int) (map[string]usage, error) {
 	samples := map[string][]usage{}
-	for i := range o.runs {
+	for i := range runs {
 		for _, c := range cases() {
+			if c.once && i > 0 {
+				continue
+			}
 			u, err := c.run(ctx, s)
 			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 			samples[c.name] = append(samples[c.name], u)
-			fmt.Fprintf(os.Stderr, "run %d  %-14s  %v\n", i+1, c.name, u)
+			fmt.Fprintf(os.Stderr, "run %d  %-23s  %v\n", i+1, c.name, u)
 		}
 	}
 	medians := map[string]usage{}
 	for name, all := range samples {
 		medians[name] = median(all)
 	}
-	for _, c := range cases() {
-		fmt.Printf("%-14s  %v  %s\n", c.name, medians[c.name], c.what)
-	}
-	return report(os.Stdout, medians, o.slack)
+	return medians, nil
 }
 
 // printSum hashes a file as compose hashes what it writes.

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +21,7 @@ type usage struct {
 	cpu  time.Duration // user and system, of the program and its children
 	wall time.Duration
 	rss  int64 // bytes, at most
+	size int64 // bytes of what it wrote, where that is of interest
 }
 
 func (u usage) String() string {
@@ -26,7 +30,7 @@ func (u usage) String() string {
 
 // plus is one program after the other.
 func (u usage) plus(v usage) usage {
-	return usage{u.cpu + v.cpu, u.wall + v.wall, max(u.rss, v.rss)}
+	return usage{u.cpu + v.cpu, u.wall + v.wall, max(u.rss, v.rss), u.size + v.size}
 }
 
 // measure runs a program whose output is of no interest, once the disk has
@@ -50,8 +54,25 @@ func measure(ctx context.Context, name string, args ...string) (usage, error) {
 	return u, nil
 }
 
+// ownMemory returns the most memory that this program has had, bytes
+// (proc_pid_status(5), VmHWM). The kernel counts no less for a program that it
+// starts: until that is loaded it runs in this one's memory.
+func ownMemory() (int64, error) {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, errors.New("/proc/self/status has no VmHWM")
+}
+
 // median returns the median of each measure by itself, of an odd number of
-// runs, and the largest RSS.
+// runs, and the largest RSS and size.
 func median(all []usage) usage {
 	middle := func(of func(usage) time.Duration) time.Duration {
 		sorted := slices.SortedFunc(slices.Values(all), func(a, b usage) int { return cmp.Compare(of(a), of(b)) })
@@ -62,7 +83,7 @@ func median(all []usage) usage {
 		wall: middle(func(u usage) time.Duration { return u.wall }),
 	}
 	for _, u := range all {
-		m.rss = max(m.rss, u.rss)
+		m.rss, m.size = max(m.rss, u.rss), max(m.size, u.size)
 	}
 	return m
 }
