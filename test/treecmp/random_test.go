@@ -33,33 +33,35 @@ func TestRandom(t *testing.T) {
 			t.Fatalf("COMPOSE_SEEDS is %q, not first,number: %v", s, err)
 		}
 	}
-	top := scratch(t)
-	compose := filepath.Join(top, "compose")
-	command(t, "go", "build", "-o", compose, "../../cmd/compose")
+	c := newComposer(t)
 	for seed := first; seed < first+number; seed++ {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
-			dir := filepath.Join(top, strconv.Itoa(seed))
+			dir := filepath.Join(c.dir, strconv.Itoa(seed))
 			if err := os.Mkdir(dir, 0o711); err != nil {
 				t.Fatal(err)
 			}
 			defer os.RemoveAll(dir)
-			randomSystem(t, compose, dir, seed)
+			c.random(t, dir, seed)
 		})
 	}
 }
 
-func randomSystem(t *testing.T, compose, dir string, seed int) {
+// random compares the tar of a system with its images, and what GNU cpio and the
+// kernel's rules make of its initramfs with the tar.
+func (c composer) random(t *testing.T, dir string, seed int) {
 	s := makeSystem(rand.New(rand.NewPCG(uint64(seed), 1)))
+	s.boot()
 	if err := s.write(dir); err != nil {
 		t.Fatal(err)
 	}
+	made := &composed{dir: dir, name: "m", how: []string{"none"}, odd: true, least: 50, work: dir}
 	o := options{
-		tar: filepath.Join(dir, "out.tar"), layout: filepath.Join(dir, "oci"), manifest: filepath.Join(dir, "m.yml"),
+		tar: made.file("none", ".tar"), layout: filepath.Join(dir, "oci"), manifest: filepath.Join(dir, "m.yml"),
 		lock: filepath.Join(dir, "m.lock.json"), platform: "linux/amd64", work: dir, extract: true,
 		dirs: s.dirs,
 	}
-	cmd := exec.Command(compose, "build", "-accept-unsigned", "*", "-arch", "amd64", "-cache", filepath.Join(dir, "cache"),
-		"-progress", "none", "-o", o.tar, o.manifest)
+	cmd := exec.Command(c.program, "build", "-format", "tar,kernel+initrd", "-compress", "none", "-accept-unsigned", "*", "-arch", "amd64",
+		"-cache", filepath.Join(dir, "cache"), "-progress", "none", "-dir", filepath.Join(dir, "none"), o.manifest)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if strings.Contains(string(out), " brings a ") {
 			t.Skipf("the init images contradict each other, which is refused:\n%s", out)
@@ -69,6 +71,10 @@ func randomSystem(t *testing.T, compose, dir string, seed int) {
 	var out bytes.Buffer
 	if err := run(o, &out); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out.String(), s.text(out.String()))
+	}
+	made.load(t)
+	for _, r := range made.initramfsReadings("none")[:2] {
+		t.Run(r.name, func(t *testing.T) { noFaults(t, r.read(t)) })
 	}
 }
 

@@ -122,7 +122,7 @@ func composeExample(t *testing.T) options {
 	}
 	lock := filepath.Join(dir, "minimal.lock.json")
 	manifest := filepath.Join(dir, "examples", "minimal.yml")
-	command(t, compose, "build", "-accept-unsigned", "*", "-arch", "amd64", "-cache", filepath.Join(dir, "cache"),
+	command(t, compose, "build", "-format", "tar", "-accept-unsigned", "*", "-arch", "amd64", "-cache", filepath.Join(dir, "cache"),
 		"-lock", lock, "-dir", filepath.Join(dir, "out"), "-progress", "none", manifest)
 	return options{
 		tar: filepath.Join(dir, "out", "minimal.tar"), layout: filepath.Join(dir, "build", "fixture"), lock: lock,
