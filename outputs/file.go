@@ -27,17 +27,18 @@ var (
 // file is the [File] of the sinks here. Buffers go round: the caller's goroutine
 // fills one (content is read straight into it) and writes it out; a goroutine of
 // the file's own hashes it and gives it back. Where the digest is known there is
-// nothing to hash, and one buffer is enough.
+// nothing to hash: then that goroutine writes, while the caller reads what is next.
 type file struct {
 	name   string // for messages
 	w      io.Writer
 	closer func() error // completes w; may be nil
 	abort  func() bool  // whether the sink was aborted
 
-	buf    []byte // the one being filled; its length is how far
-	free   chan []byte
-	hashed chan piece
-	sum    chan rootfs.Digest
+	buf   []byte // the one being filled; its length is how far
+	free  chan []byte
+	full  chan piece
+	sum   chan rootfs.Digest
+	wrong chan error // what the file's goroutine could not write
 
 	err    error // stays
 	closed bool
@@ -47,13 +48,14 @@ type file struct {
 	known  bool
 }
 
-// piece is what the goroutine that hashes is told: to hash, or to say how far it
-// has come.
+// piece is what the file's goroutine is told: to hash, to write, or to say how far
+// it has come.
 type piece struct {
-	buf  []byte
-	skip int           // of buf is not hashed
-	hash hash.Hash     // goes on with this one; may be nil
-	mark chan<- marked // wants to know how far; may be nil
+	buf   []byte
+	skip  int           // of buf is not hashed
+	write bool          // buf is written, and not hashed
+	hash  hash.Hash     // goes on with this one; may be nil
+	mark  chan<- marked // wants to know how far; may be nil
 }
 
 type marked struct {
@@ -64,22 +66,32 @@ type marked struct {
 func newFile(name string, w io.Writer, closer func() error, abort func() bool) *file {
 	f := &file{
 		name: name, w: w, closer: closer, abort: abort,
-		free:   make(chan []byte, bufferCount),
-		hashed: make(chan piece, bufferCount),
-		sum:    make(chan rootfs.Digest, 1),
+		free:  make(chan []byte, bufferCount),
+		full:  make(chan piece, bufferCount),
+		sum:   make(chan rootfs.Digest, 1),
+		wrong: make(chan error, 1),
 	}
 	for range bufferCount - 1 {
 		f.free <- nil // made when it is first needed: small files need one
 	}
 	f.buf = make([]byte, 0, bufferSize)
-	go f.hash()
+	go f.take()
 	return f
 }
 
-func (f *file) hash() {
+// take does with each piece what it is told.
+func (f *file) take() {
 	h := sha256.New()
-	for p := range f.hashed {
+	var wrong error
+	for p := range f.full {
 		switch {
+		case p.write:
+			if wrong == nil {
+				if _, wrong = f.w.Write(p.buf); wrong != nil {
+					f.wrong <- wrong
+				}
+			}
+			f.free <- p.buf[:0]
 		case p.hash != nil:
 			h = p.hash
 		case p.mark != nil:
@@ -144,7 +156,7 @@ func (f *file) Resume(state []byte, n int64) error {
 		return err
 	}
 	f.skip = n
-	f.hashed <- piece{hash: h}
+	f.full <- piece{hash: h}
 	return nil
 }
 
@@ -155,7 +167,7 @@ func (f *file) State() ([]byte, error) {
 		return nil, f.err
 	}
 	mark := make(chan marked, 1)
-	f.hashed <- piece{mark: mark}
+	f.full <- piece{mark: mark}
 	m := <-mark
 	return m.state, m.err
 }
@@ -175,20 +187,38 @@ func (f *file) flush() {
 		f.err = fmt.Errorf("%s: %w", f.name, errAborted)
 		return
 	}
-	if _, err := f.w.Write(f.buf); err != nil {
-		f.err = fmt.Errorf("write %s: %w", f.name, plain(err))
+	p := piece{buf: f.buf, write: f.known}
+	if f.known {
+		f.check()
+	} else {
+		_, err := f.w.Write(f.buf)
+		f.fail(err)
+	}
+	if f.err != nil {
 		return
 	}
 	f.size += int64(len(f.buf))
-	if f.known {
-		f.buf = f.buf[:0]
-		return
-	}
-	skip := min(f.skip, int64(len(f.buf)))
-	f.skip -= skip
-	f.hashed <- piece{buf: f.buf, skip: int(skip)}
+	p.skip = int(min(f.skip, int64(len(f.buf))))
+	f.skip -= int64(p.skip)
+	f.full <- p
 	if f.buf = <-f.free; f.buf == nil {
 		f.buf = make([]byte, 0, bufferSize)
+	}
+}
+
+// check takes over an error of the file's goroutine.
+func (f *file) check() {
+	select {
+	case err := <-f.wrong:
+		f.fail(err)
+	default:
+	}
+}
+
+// fail keeps the first error of writing.
+func (f *file) fail(err error) {
+	if f.err == nil && err != nil {
+		f.err = fmt.Errorf("write %s: %w", f.name, plain(err))
 	}
 }
 
@@ -199,16 +229,15 @@ func (f *file) Close() error {
 	}
 	f.flush()
 	f.closed = true
-	close(f.hashed)
+	close(f.full)
 	if sum := <-f.sum; !f.known {
 		f.digest = sum
 	}
+	f.check()
 	f.buf = nil
 	if f.closer == nil {
 		return f.err
 	}
-	if err := f.closer(); f.err == nil && err != nil {
-		f.err = fmt.Errorf("write %s: %w", f.name, plain(err))
-	}
+	f.fail(f.closer())
 	return f.err
 }
