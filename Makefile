@@ -5,6 +5,7 @@ LINT     := .bin/golangci-lint
 LINT_AT  := v2.15.0
 FUZZTIME ?= 1m
 SLACK    ?= 1
+RUNS     ?= 5
 # Where the measuring workload lies or is made; it comes from ../shared where there is such a folder.
 WORKLOAD ?= build/workload
 
@@ -73,14 +74,14 @@ golden: ## rewrite the golden files of the tests
 fixture: ## build/fixture: small package images, made from sources in the tree
 	@$(GO) run ./test/fixture/mk $(FIXTURE)
 
-example: build fixture ## compose examples/minimal.yml into build/minimal.tar
-	bin/compose build -accept-unsigned '*' -arch amd64 -cache build/cache -dir build examples/minimal.yml
+example: build fixture ## compose examples/minimal.yml into build/
+	bin/compose build -accept-unsigned '*' -arch amd64 -cache build/cache -dir build -format kernel+initrd,tar,docker examples/minimal.yml
 
 repro: build ## equal bytes however it is run: the matrix, on the fixture and, where it is, the workload
 	$(GO) run ./test/repro -workload '$(WORKLOAD)'
 
 bench: build workload ## CPU, wall and memory on the workload against their limits
-	$(GO) run ./test/bench -workload '$(WORKLOAD)' -slack $(SLACK)
+	$(GO) run ./test/bench -workload '$(WORKLOAD)' -runs $(RUNS) -slack $(SLACK)
 
 tools: $(LINT) ## build the linter into .bin (about five minutes, once)
 

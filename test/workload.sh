@@ -6,7 +6,7 @@
 #
 # More is done if the environment asks for it:
 #   ALL=1      compose and read it with the other compressions too
-#   CLIENTS=1  give it to container clients (up to 6 minutes)
+#   CLIENTS=1  give it to container clients
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -76,6 +76,7 @@ check 'compare it path by path with an independent flattening; extract it with G
 check 'give each format to other readers, and compare what they see with that' '^TestReadersOfWorkload$' ./test/treecmp
 check 'validate every bundle, and start some' '^TestTree' ./test/runc
 check 'import it, export it, and import that' '^TestWorkload' ./compose/image
+check 'boot it, and compare every path from within' '^Test' ./test/boot
 if [[ ${CLIENTS-} ]]; then
   check 'load, run, copy and unpack it with container clients' '^TestWorkload$' ./test/clients
 fi

@@ -18,38 +18,63 @@ type harm struct {
 }
 
 // The harms.
-func flipLayers() harm   { return harm{"layers", ".tar", flip} }
-func flipIndexes() harm  { return harm{"", ".idx", flip} }
-func cutIndexes() harm   { return harm{"", ".idx", cut} }
-func cutLayers() harm    { return harm{"layers", ".tar", cut} }
-func removeStamps() harm { return harm{"", ".stamp", remove} }
-func flipNotes() harm    { return harm{"notes", "", flip} }
-func removeHalf() harm   { return harm{"", "", removeSome} }
+func flipLayers() harm       { return harm{"layers", ".tar", flip} }
+func flipIndexes() harm      { return harm{"", ".idx", flip} }
+func cutIndexes() harm       { return harm{"", ".idx", cut} }
+func cutLayers() harm        { return harm{"layers", ".tar", cut} }
+func flipMembers() harm      { return harm{"members", ".member", flip} }
+func cutMembers() harm       { return harm{"members", ".member", cut} }
+func removeMembers() harm    { return harm{"members", ".member", remove} }
+func dropMemberStamps() harm { return harm{"members", ".stamp", remove} }
+func removeStamps() harm     { return harm{"", ".stamp", remove} }
+func flipNotes() harm        { return harm{"notes", "", flip} }
+func flipSums() harm         { return harm{"notes/sums", "", flip} }
+func cutSums() harm          { return harm{"notes/sums", "", cut} }
+func removeSums() harm       { return harm{"notes/sums", "", remove} }
+func removeHalfSums() harm   { return harm{"notes/sums", "", removeSome} }
+func removeHalf() harm       { return harm{"", "", removeSome} }
 
 // damage does h to every file of the run's cache that it is meant for, and wants
 // the build to have mended it. That there is none is an error: nothing would
 // have been shown.
 func damage(h func() harm) func(context.Context, *run) error {
 	return func(_ context.Context, r *run) error {
-		r.after = func(ctx context.Context) error { return r.compose(ctx, nil, "cache", "verify", "-cache", r.cache) }
-		n := 0
+		r.after = r.verify
 		harm := h()
-		err := filepath.WalkDir(r.cache, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() || !harm.hits(r.cache, path) {
+		all, err := harm.files(r.cache)
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 {
+			return fmt.Errorf("the cache has no file *%s in %q to damage", harm.suffix, harm.folder)
+		}
+		for _, path := range all {
+			info, err := os.Stat(path)
+			if err != nil {
 				return err
 			}
-			info, err := d.Info()
-			if err != nil || info.Size() == 0 {
+			if err := harm.do(r, path, info.Size()); err != nil {
 				return err
 			}
-			n++
-			return harm.do(r, path, info.Size())
-		})
-		if err == nil && n == 0 {
-			err = fmt.Errorf("the cache has no file *%s in %q to damage", harm.suffix, harm.folder)
+		}
+		return nil
+	}
+}
+
+// files returns the files, none empty, of a cache that the harm is meant for.
+func (h harm) files(cache string) ([]string, error) {
+	var all []string
+	err := filepath.WalkDir(cache, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || !h.hits(cache, path) {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Size() > 0 {
+			all = append(all, path)
 		}
 		return err
-	}
+	})
+	return all, err
 }
 
 // hits tells whether the harm is meant for the file at path.
@@ -58,8 +83,11 @@ func (h harm) hits(cache, path string) bool {
 	if err != nil || !strings.HasSuffix(rel, h.suffix) {
 		return false
 	}
-	parts := strings.Split(filepath.ToSlash(rel), "/") // v1/layers/…
-	return len(parts) > 2 && (h.folder == "" || parts[1] == h.folder)
+	_, below, _ := strings.Cut(filepath.ToSlash(rel), "/") // v1/layers/…
+	if h.folder == "" {
+		return strings.Contains(below, "/")
+	}
+	return strings.HasPrefix(below, h.folder+"/")
 }
 
 // flip changes one byte, anywhere in the file.
@@ -94,64 +122,58 @@ func removeSome(r *run, path string, _ int64) error {
 	return os.Remove(path)
 }
 
-// spoiled leaves an output of the run before, with one byte changed.
+// exchange gives each file that h is meant for the name of another one.
+func exchange(h func() harm) func(context.Context, *run) error {
+	return func(_ context.Context, r *run) error {
+		all, err := h().files(r.cache)
+		if err != nil {
+			return err
+		}
+		if len(all) < 2 {
+			return fmt.Errorf("the cache has %d files that could be exchanged", len(all))
+		}
+		r.after = r.verify
+		aside := all[0] + ".aside"
+		err = os.Rename(all[0], aside)
+		for i := 1; i < len(all) && err == nil; i++ {
+			err = os.Rename(all[i], all[i-1])
+		}
+		if err != nil {
+			return err
+		}
+		return os.Rename(aside, all[len(all)-1])
+	}
+}
+
+// verify wants the cache to be whole.
+func (r *run) verify(ctx context.Context) error {
+	_, err := r.compose(ctx, nil, "cache", "verify", "-cache", r.cache)
+	return err
+}
+
+// spoiled leaves the outputs of a build before, each with one byte changed.
 func spoiled(ctx context.Context, r *run) error {
-	tar := filepath.Join(r.out(), r.subject.tar())
+	if err := there(ctx, r); err != nil {
+		return err
+	}
+	found, err := os.ReadDir(r.out())
+	for _, f := range found {
+		info, statErr := f.Info()
+		if err = errors.Join(err, statErr); err != nil {
+			return err
+		}
+		if err := flip(r, filepath.Join(r.out(), f.Name()), info.Size()); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// there leaves the outputs and the lock of a build before.
+func there(ctx context.Context, r *run) error {
 	keep := r.keep
-	r.keep = filepath.Join(r.place, "kept.tar")
+	r.keep = r.out()
 	_, err := r.build(ctx)
-	if err != nil {
-		return err
-	}
-	from := r.keep
 	r.keep = keep
-	info, err := os.Stat(from)
-	if err != nil {
-		return err
-	}
-	return errors.Join(flip(r, tar, info.Size()), os.Remove(from))
-}
-
-// warm builds once before.
-func warm(ctx context.Context, r *run) error { return r.again(ctx) }
-
-// copiedCache leaves no stamp true: every file is another one.
-func copiedCache(_ context.Context, r *run) error {
-	to := filepath.Join(r.place, "copied")
-	if err := copyTree(r.cache, to, r.lab.shuffleNames); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(r.cache); err != nil {
-		return err
-	}
-	r.cache = to
-	return nil
-}
-
-// twoAtOnce runs the build twice on one empty cache, at the same time, and
-// returns an error unless both write the same.
-func twoAtOnce(ctx context.Context, r *run) error {
-	other := newRun(r.lab, r.subject, filepath.Join(r.place, "other"))
-	other.cache = r.cache
-	if err := other.subject.fill(other.in()); err != nil {
-		return err
-	}
-	type outcome struct {
-		got result
-		err error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		got, err := other.build(ctx)
-		done <- outcome{got, err}
-	}()
-	mine, err := r.build(ctx)
-	theirs := <-done
-	if err := errors.Join(err, theirs.err); err != nil {
-		return err
-	}
-	if mine != theirs.got {
-		return fmt.Errorf("the two differ: %v and %v", mine, theirs.got)
-	}
-	return os.Remove(filepath.Join(r.in(), r.subject.lock()))
+	return err
 }

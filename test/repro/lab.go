@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +17,13 @@ import (
 type lab struct {
 	root    string // of the repository
 	scratch string // removed at the end
+	out     io.Writer
 	seed    uint64
 	random  *rand.Rand
 	ci      bool // a row that cannot be run is a failure
 	places  int  // how many have been made
+
+	right, wrong, skipped int // rows
 }
 
 // newLab makes the folder that everything happens in.
@@ -31,12 +32,16 @@ func newLab(seed uint64) (*lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go list -m: %w", err)
 	}
+	root := strings.TrimSpace(string(out))
+	if root == "" {
+		return nil, errors.New("this is run in the repository")
+	}
 	scratch, err := os.MkdirTemp("", "compose-repro-")
 	if err != nil {
 		return nil, err
 	}
 	return &lab{
-		root: strings.TrimSpace(string(out)), scratch: scratch,
+		root: root, scratch: scratch, out: os.Stdout,
 		seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
 		ci: os.Getenv("CI") == "true",
 	}, os.Chmod(scratch, 0o755) // another user works in it too
@@ -51,20 +56,15 @@ func (l *lab) place(parent string) (string, error) {
 	return dir, os.Mkdir(dir, 0o755)
 }
 
-// result is what a run has to have in common with the first.
-type result struct {
-	tar, lock string // SHA-256
-}
-
 // result runs r on s in a place of its own.
 func (l *lab) result(ctx context.Context, s *subject, r row) (result, error) {
 	dir, err := l.place(l.scratch)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	run := newRun(l, s, dir)
 	if r.first {
-		run.keep = filepath.Join(l.scratch, s.name+".tar")
+		run.keep = s.kept
 	}
 	got, err := run.vary(ctx, r)
 	return got, errors.Join(err, run.close())
@@ -73,11 +73,11 @@ func (l *lab) result(ctx context.Context, s *subject, r row) (result, error) {
 // vary fills the run's place, lets r change it, and builds.
 func (r *run) vary(ctx context.Context, row row) (result, error) {
 	if err := r.subject.fill(r.in()); err != nil {
-		return result{}, err
+		return nil, err
 	}
 	if row.vary != nil {
 		if err := row.vary(ctx, r); err != nil {
-			return result{}, err
+			return nil, err
 		}
 	}
 	got, err := r.build(ctx)
@@ -85,20 +85,6 @@ func (r *run) vary(ctx context.Context, row row) (result, error) {
 		err = r.after(ctx)
 	}
 	return got, err
-}
-
-// sum returns the SHA-256 of a file, in hexadecimal digits.
-func sum(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // copyTree copies the files and folders below from to to, one after the other in

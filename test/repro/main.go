@@ -1,16 +1,19 @@
 // Command repro shows that compose writes the same bytes however it is run.
 //
-// Each row of a table is one way to run "compose build -format tar": another
+// Each row of a table is one way to run "compose build" in all formats: another
 // time zone, user, cache, order of inputs, compiler, processor. The first row
-// is plain; every other has to write a tar and a lock equal to its. Rows that
-// this machine cannot run are skipped and say why; with CI=true in the
-// environment that is a failure. At the end a difference is planted, one byte
-// of one file of one package, and has to be found and shown by diffoscope.
+// is plain; every other has to write files and a lock equal to its, and the
+// digests that compose prints have to be those of the files. Rows that this
+// machine cannot run are skipped and say why; with CI=true in the environment
+// that is a failure. At the end of a table a difference is planted, one byte of
+// one file of one package, and has to be found in every format, and shown.
 //
 //	go run ./test/repro [-workload DIR] [-run TEXT] [-seed N]
 //
 // The subjects are examples/minimal.yml on the fixture's packages and, where
-// DIR holds it, the measuring workload.
+// DIR holds it, the measuring workload, each with each compression. A digest in
+// the table is that of all digests that a row gave; below the first row they
+// stand one by one.
 package main
 
 import (
@@ -26,7 +29,7 @@ import (
 
 func main() {
 	workload := flag.String("workload", "", "`folder` of the measuring workload; without it the fixture alone is run")
-	only := flag.String("run", "", "run the rows whose name holds `text`")
+	only := flag.String("run", "", "run the rows whose line holds `text`, such as \"workload zstd\" or \"umask\"")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of what is shuffled")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -42,70 +45,102 @@ func main() {
 	}
 }
 
-// all runs every row whose name holds only, on every subject that is there, and
+// all runs the rows whose line holds only, on every subject that is there, and
 // returns what was not as it should be.
 func (l *lab) all(ctx context.Context, workload, only string) error {
-	fmt.Printf("seed %d\n", l.seed)
-	subjects := []*subject{fixtureSubject(l)}
-	w, why := workloadSubject(workload)
-	if why == "" {
-		subjects = append(subjects, w)
-	} else {
-		fmt.Println("workload: skipped:", why)
-	}
+	begin := time.Now()
+	l.head()
+	subjects, why := l.subjects(workload)
 	var wrong []error
 	for _, s := range subjects {
-		for _, r := range rows() {
-			if r.on&s.kind == 0 || !r.first && !strings.Contains(r.name, only) {
-				continue
-			}
-			if err := l.row(ctx, s, r); err != nil {
-				wrong = append(wrong, err)
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
+		wrong = append(wrong, l.matrix(ctx, s, only), s.forget())
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	if strings.Contains("compiler folders", only) {
+	if why != "" {
+		_, _ = fmt.Fprintln(l.out, "workload: skipped:", why)
+		if l.ci {
+			wrong = append(wrong, errors.New("workload: "+why))
+		}
+	}
+	if strings.Contains(twoFoldersLine, only) {
 		wrong = append(wrong, l.twoFolders(ctx))
 	}
-	if strings.Contains("planted", only) {
-		wrong = append(wrong, l.planted(ctx, subjects[0]))
+	l.foot(time.Since(begin))
+	return errors.Join(wrong...)
+}
+
+// matrix runs the rows of s whose line holds only, after the first, which they
+// are compared with.
+func (l *lab) matrix(ctx context.Context, s *subject, only string) error {
+	var wrong []error
+	chosen, plants := s.chosen(only)
+	for _, r := range chosen {
+		err := l.row(ctx, s, r)
+		if r.first && err != nil {
+			return fmt.Errorf("%w\n%s: nothing to compare with: no other row is run", err, s.name)
+		}
+		wrong = append(wrong, err)
+		if ctx.Err() != nil {
+			return errors.Join(wrong...)
+		}
+	}
+	if plants {
+		wrong = append(wrong, l.planted(ctx, s))
 	}
 	return errors.Join(wrong...)
+}
+
+// chosen returns the rows of s whose line holds only, after the first, and
+// whether a difference is to be planted then.
+func (s *subject) chosen(only string) (all []row, plants bool) {
+	plants = s.kept != "" && strings.Contains(s.name+" "+plantedLine, only)
+	rows := rows()
+	for _, r := range rows[1:] {
+		if r.on&s.kind != 0 && strings.Contains(s.name+" "+r.name, only) {
+			all = append(all, r)
+		}
+	}
+	if len(all) > 0 || plants || strings.Contains(s.name+" "+rows[0].name, only) {
+		all = append(rows[:1], all...)
+	}
+	return all, plants
 }
 
 // row runs r on s, prints its line, and returns an error unless the result is
 // the first row's.
 func (l *lab) row(ctx context.Context, s *subject, r row) error {
-	begin := time.Now()
+	watch := start()
 	got, err := l.result(ctx, s, r)
 	var skip skipped
-	switch {
-	case errors.As(err, &skip) && !l.ci:
+	if errors.As(err, &skip) && !l.ci {
+		l.skipped++
 		l.line(s, r.name, "-", "skipped: "+string(skip))
 		return nil
-	case err != nil:
-		l.line(s, r.name, "-", "FAILED")
-		return fmt.Errorf("%s: %s: %w", s.name, r.name, err)
-	case r.first:
-		s.want = got
-		l.line(s, r.name, got.tar, "to be equal to")
-		return nil
-	case s.want == result{}:
-		return fmt.Errorf("%s: %s: nothing to compare with", s.name, r.name)
-	case got != s.want:
-		l.line(s, r.name, got.tar, "DIFFERENT")
-		return fmt.Errorf("%s: %s: tar %s, lock %s; the first row's are %s and %s", s.name, r.name, got.tar, got.lock, s.want.tar, s.want.lock)
 	}
-	l.line(s, r.name, got.tar, fmt.Sprintf("equal   %5.1f s", time.Since(begin).Seconds()))
+	if err != nil {
+		l.wrong++
+		l.line(s, r.name, "-", "FAILED     "+watch.stop())
+		l.why(err)
+		return errors.Join(fmt.Errorf("%s: %s: %w", s.name, r.name, err), s.forget())
+	}
+	if r.first {
+		l.right++
+		s.want = got
+		l.line(s, r.name, got.digest(), "the first  "+watch.stop())
+		l.files(got)
+		return nil
+	}
+	if err := got.differences(s.want, "the first row's is"); err != nil {
+		l.wrong++
+		l.line(s, r.name, got.digest(), "DIFFERENT  "+watch.stop())
+		l.why(err)
+		return errors.Join(fmt.Errorf("%s: %s: %w", s.name, r.name, err), s.forget())
+	}
+	l.right++
+	l.line(s, r.name, got.digest(), "equal      "+watch.stop())
 	return nil
-}
-
-// line prints a line of the table.
-func (l *lab) line(s *subject, name, digest, verdict string) {
-	fmt.Printf("%-8s  %-46s  %-12.12s  %s\n", s.name, name, digest, verdict)
 }
 
 // skipped is why a row cannot be run on this machine.

@@ -66,9 +66,13 @@ func (l *lab) compile(ctx context.Context, root, name string, env ...string) (st
 	return program, nil
 }
 
+// twoFoldersLine is the line of twoFolders.
+const twoFoldersLine = "compiler: in two folders, the same compose"
+
 // twoFolders compiles compose in the repository and in a copy of it elsewhere,
 // and wants the same bytes.
 func (l *lab) twoFolders(ctx context.Context) error {
+	watch := start()
 	elsewhere := filepath.Join(l.scratch, "some", "where else")
 	for _, name := range []string{"cmd", "compose", "outputs", "spec", "go.mod", "go.sum"} {
 		from, to := filepath.Join(l.root, name), filepath.Join(elsewhere, name)
@@ -94,9 +98,11 @@ func (l *lab) twoFolders(ctx context.Context) error {
 	}
 	s := &subject{name: "compose"}
 	if a != b {
-		l.line(s, "compiled in two folders", b, "DIFFERENT")
+		l.wrong++
+		l.line(s, twoFoldersLine, b, "DIFFERENT  "+watch.stop())
 		return fmt.Errorf("compose compiled in two folders differs: %s and %s", a, b)
 	}
-	l.line(s, "compiled in two folders", b, "equal")
+	l.right++
+	l.line(s, twoFoldersLine, b, "equal      "+watch.stop())
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -17,48 +18,97 @@ type row struct {
 }
 
 // rows is the matrix. A row that names nothing of the cache begins with an
-// empty one, and every row begins without a lock.
+// empty one, and every row begins without a lock. The fixture is run in every way
+// with each compression. The workload takes long: there what costs most, an empty
+// cache, is shared out among the compressions.
 func rows() []row {
+	return slices.Concat(plainRows(), formatRows(), cacheRows(), otherRows())
+}
+
+// plainRows vary what surrounds a build.
+func plainRows() []row {
 	return []row{
-		{name: "the first run", on: onBoth, first: true},
-		{name: "two seconds later", on: onFixture, vary: later},
-		{name: "TZ=Asia/Kathmandu", on: onFixture, vary: env("TZ", "Asia/Kathmandu")},
-		{name: "LANG=tr_TR.UTF-8 LC_ALL=tr_TR.UTF-8", on: onFixture, vary: env("LANG", "tr_TR.UTF-8", "LC_ALL", "tr_TR.UTF-8")},
-		{name: "umask 077", on: onFixture, vary: umask("077")},
-		{name: "umask 000", on: onFixture, vary: umask("000")},
-		{name: "GOMAXPROCS=1", on: onFixture, vary: env("GOMAXPROCS", "1")},
-		{name: "GOMAXPROCS=8", on: onBoth, vary: env("GOMAXPROCS", "8")},
-		{name: "GOGC=5", on: onFixture, vary: env("GOGC", "5")},
-		{name: "-jobs 1", on: onBoth, vary: flags("-jobs", "1")},
-		{name: "-jobs 8", on: onFixture, vary: flags("-jobs", "8")},
-		{name: "another HOME", on: onFixture, vary: otherHome},
-		{name: "another working directory", on: onFixture, vary: otherFolder},
-		{name: "TMPDIR on tmpfs", on: onFixture, vary: tmpfs("tmp")},
-		{name: "all of it on tmpfs", on: onFixture, vary: tmpfs("all")},
-		{name: "another user, umask 077, TZ", on: onBoth, vary: otherUser},
-		{name: "another host name, no network", on: onFixture, vary: otherHost},
-		{name: "written to standard output", on: onBoth, vary: toStdout},
-		{name: "with its lock, -frozen, SOURCE_DATE_EPOCH=1", on: onFixture, vary: frozen},
-		{name: "cache: warm", on: onBoth, vary: warm},
+		{name: "the first run", on: onAll, first: true, vary: first},
+		{name: "two seconds later", on: onFixtureGzip, vary: later},
+		{name: "TZ=Asia/Kathmandu", on: onFixtures, vary: env("TZ", "Asia/Kathmandu")},
+		{name: "LANG=tr_TR.UTF-8 LC_ALL=tr_TR.UTF-8", on: onFixtures, vary: env("LANG", "tr_TR.UTF-8", "LC_ALL", "tr_TR.UTF-8")},
+		{name: "umask 077", on: onFixtures, vary: umask("077")},
+		{name: "umask 000", on: onFixtures, vary: umask("000")},
+		{name: "GOMAXPROCS=1", on: onFixtures, vary: env("GOMAXPROCS", "1")},
+		{name: "GOMAXPROCS=8", on: onFixtures, vary: env("GOMAXPROCS", "8")},
+		{name: "GOGC=5", on: onFixtures, vary: env("GOGC", "5")},
+		{name: "-jobs 1", on: onFixtures, vary: flags("-jobs", "1")},
+		{name: "-jobs 8", on: onFixtures, vary: flags("-jobs", "8")},
+		{name: "another HOME", on: onFixtures, vary: otherHome},
+		{name: "another working directory", on: onFixtures, vary: otherFolder},
+		{name: "TMPDIR on tmpfs", on: onFixtures, vary: tmpfs("tmp")},
+		{name: "all of it on tmpfs", on: onFixtures, vary: tmpfs("all")},
+		{name: "another user, umask 077, TZ", on: onFixtures, vary: otherUser},
+		{name: "another user, umask 077, TZ; archive in another order", on: onWorkloadGzip, vary: then(shuffledArchive, otherUser)},
+		{name: "another host name, no network", on: onFixtures, vary: otherHost},
+		{name: "with its lock, -frozen, SOURCE_DATE_EPOCH=1", on: onFixtures, vary: frozen},
+		{name: "two at once on an empty cache, GOMAXPROCS=1 and 8", on: onAll, vary: then(env("GOMAXPROCS", "1"), twoAtOnce("GOMAXPROCS", "8"))},
+	}
+}
+
+// formatRows vary how the formats are asked for, and what is there of them.
+func formatRows() []row {
+	return []row{
+		{name: "-compress gzip, which is the default", on: onFixtureGzip, vary: flags("-compress", "gzip")},
+		{name: "formats in another order", on: onFixtures, vary: shuffledFormats},
+		{name: "one format at a time", on: onFixtures, vary: oneAtATime},
+		{name: "one format at a time, cache: empty for each", on: onFixtures, vary: then(oneAtATime, emptyForEach)},
+		{name: "one format at a time, cache: warm", on: onAll &^ onWorkloadGzip, vary: then(warm, oneAtATime)},
+		{name: "one format at a time, to standard output", on: onFixtures, vary: then(oneAtATime, toStdout)},
+		{name: "one format at a time, to standard output, cache: warm", on: onWorkloadGzip, vary: then(warm, oneAtATime, toStdout)},
+		{name: "output: there already", on: onFixtures | onWorkloadGzip, vary: then(warm, there)},
+		{name: "output: there already, -verify", on: onFixtures, vary: then(there, flags("-verify"))},
+		{name: "output: there, each with a byte changed", on: onFixtures, vary: spoiled},
+	}
+}
+
+// cacheRows vary what is in the cache. What a row does to a note that its build
+// does not read stays as it is: the workload's cache, which rows share, keeps
+// only notes that all of them read.
+func cacheRows() []row {
+	const onBoth = onFixtures | onWorkloadGzip
+	return []row{
+		{name: "cache: warm", on: onAll, vary: warm},
 		{name: "cache: warm, -verify", on: onBoth, vary: then(warm, flags("-verify"))},
-		{name: "cache: copied", on: onBoth, vary: then(warm, copiedCache)},
-		{name: "cache: a byte changed in each layer", on: onBoth, vary: then(warm, damage(flipLayers))},
+		{name: "cache: warm, of another system too", on: onFixtures, vary: then(warm, damage(removeSums), changedBefore)},
+		{name: "cache: copied", on: onFixtures, vary: then(warm, copiedCache)},
+		{name: "cache: copied, and of another system too", on: onWorkloadGzip, vary: then(warm, copiedCache, damage(removeSums), changedBefore)},
+		{name: "cache: read-only, of another user", on: onBoth, vary: then(warm, readOnly)},
+		{name: "cache: read-only, of another user, without members", on: onMembers, vary: then(warm, damage(removeMembers), readOnly)},
+		{name: "cache: a byte changed in each layer", on: onFixtures | onWorkloadNone, vary: then(warm, damage(flipLayers))},
 		{name: "cache: a byte changed in each index", on: onBoth, vary: then(warm, damage(flipIndexes))},
-		{name: "cache: indexes cut short", on: onBoth, vary: then(warm, damage(cutIndexes))},
-		{name: "cache: layers cut short", on: onFixture, vary: then(warm, damage(cutLayers))},
-		{name: "cache: stamps removed", on: onFixture, vary: then(warm, damage(removeStamps))},
-		{name: "cache: a byte changed in each note", on: onFixture, vary: then(warm, damage(flipNotes))},
-		{name: "cache: every other file removed", on: onFixture, vary: then(warm, damage(removeHalf))},
-		{name: "output: there, with a byte changed", on: onFixture, vary: spoiled},
-		{name: "cache: two builds at once on an empty one", on: onBoth, vary: twoAtOnce},
-		{name: "inputs: layout written in another order", on: onFixture, vary: shuffledLayout},
-		{name: "inputs: archive in another order", on: onWorkload, vary: shuffledArchive},
-		{name: "inputs: keys of the manifest in another order", on: onBoth, vary: shuffledKeys},
-		{name: "inputs: folders list in random order (FUSE)", on: onBoth, vary: disorder},
-		{name: "compiler: go1.27", on: onBoth, vary: compiledBy("go1.27.0")},
-		{name: "compiler: go1.26", on: onBoth, vary: compiledBy("go1.26.8")},
-		{name: "processor: linux/386", on: onFixture, vary: compiledFor("386")},
-		{name: "processor: linux/arm64 (qemu)", on: onFixture, vary: compiledFor("arm64")},
+		{name: "cache: indexes cut short", on: onFixtures, vary: then(warm, damage(cutIndexes))},
+		{name: "cache: layers cut short", on: onFixtures, vary: then(warm, damage(cutLayers))},
+		{name: "cache: a byte changed in each member", on: onMembers | onWorkloadZstd, vary: then(warm, damage(flipMembers))},
+		{name: "cache: members cut short", on: onMembers, vary: then(warm, damage(cutMembers))},
+		{name: "cache: members exchanged", on: onMembers, vary: then(warm, exchange(flipMembers))},
+		{name: "cache: stamps of members removed", on: onMembers, vary: then(warm, damage(dropMemberStamps))},
+		{name: "cache: stamps removed", on: onFixtures, vary: then(warm, damage(removeStamps))},
+		{name: "cache: a byte changed in each note", on: onFixtures, vary: then(warm, damage(flipNotes))},
+		{name: "cache: a byte changed in each remembered hash", on: onFixtures, vary: then(warm, damage(flipSums))},
+		{name: "cache: remembered hashes cut short", on: onFixtures, vary: then(warm, damage(cutSums))},
+		{name: "cache: remembered hashes exchanged", on: onFixtures, vary: then(warm, exchange(flipSums))},
+		{name: "cache: every other remembered hash removed", on: onFixtures | onWorkloadZstd, vary: then(warm, damage(removeHalfSums))},
+		{name: "cache: every other file removed", on: onFixtures, vary: then(warm, damage(removeHalf))},
+	}
+}
+
+// otherRows vary the inputs' order, and compose itself.
+func otherRows() []row {
+	return []row{
+		{name: "inputs: layout written in another order", on: onFixtures, vary: shuffledLayout},
+		{name: "inputs: keys of the manifest in another order", on: onFixtures, vary: shuffledKeys},
+		{name: "inputs: keys of the manifest and formats in another order", on: onWorkloadGzip, vary: then(warm, shuffledKeys, shuffledFormats)},
+		{name: "inputs: folders list in random order (FUSE)", on: onFixtures, vary: disorder},
+		{name: "compiler: go1.27", on: onFixtures | onWorkloadGzip, vary: compiledBy("go1.27.0")},
+		{name: "compiler: go1.26", on: onFixtures, vary: compiledBy("go1.26.8")},
+		{name: "processor: linux/386", on: onFixtures, vary: compiledFor("386")},
+		{name: "processor: linux/arm64 (qemu)", on: onFixtures, vary: compiledFor("arm64")},
 	}
 }
 
@@ -112,8 +162,28 @@ func otherFolder(_ context.Context, r *run) error {
 	return nil
 }
 
+// oneAtATime builds each format by itself.
+func oneAtATime(_ context.Context, r *run) error {
+	r.apart = true
+	return nil
+}
+
+// emptyForEach begins each build with an empty cache.
+func emptyForEach(_ context.Context, r *run) error {
+	r.fresh = true
+	return nil
+}
+
+// toStdout writes what is one file to standard output.
 func toStdout(_ context.Context, r *run) error {
 	r.stdout = true
+	return nil
+}
+
+// shuffledFormats names the formats in another order.
+func shuffledFormats(_ context.Context, r *run) error {
+	r.formats = slices.Clone(r.formats)
+	r.lab.random.Shuffle(len(r.formats), func(i, j int) { r.formats[i], r.formats[j] = r.formats[j], r.formats[i] })
 	return nil
 }
 
@@ -143,13 +213,11 @@ func otherUser(_ context.Context, r *run) error {
 	if err := copyFile(r.program[0], program); err != nil {
 		return err
 	}
-	if images := r.subject.images; images != "" {
-		s := *r.subject
-		s.images = filepath.Join(r.place, "images.tar")
-		if err := copyFile(images, s.images); err != nil {
+	if images, copied := r.subject.images, filepath.Join(r.place, "images.tar"); images != "" && images != copied {
+		if err := copyFile(images, copied); err != nil {
 			return err
 		}
-		r.subject = &s
+		r.subject = r.subject.from(copied)
 	}
 	r.program, r.user, r.umask, r.env["TZ"] = []string{program}, 54321, "077", "America/St_Johns"
 	return nil

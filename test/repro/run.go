@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,9 +13,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/composeos/compose/outputs"
 )
 
-// run is one build in a place of its own. A row varies it before it is built.
+// run is one build, in all formats, in a place of its own. A row varies it before
+// it is built.
 type run struct {
 	lab      *lab
 	subject  *subject
@@ -27,10 +29,13 @@ type run struct {
 	user     uint32 // 0: whoever runs this
 	cwd      string // "": the input folder
 	cache    string
-	args     []string                    // further flags of build
-	stdout   bool                        // write to standard output
+	args     []string // further flags of build
+	formats  []outputs.Format
+	apart    bool                        // a build for each format
+	fresh    bool                        // each build begins with an empty cache
+	stdout   bool                        // a build of one file writes it to standard output
 	imported bool                        // the cache has the subject's images
-	keep     string                      // where the tar is kept; "" if it is not
+	keep     string                      // where the outputs go in the end; "": nowhere
 	after    func(context.Context) error // looks at what the build left behind; may be nil
 	undo     []func() error
 }
@@ -41,7 +46,7 @@ func newRun(l *lab, s *subject, place string) *run {
 		lab: l, subject: s, place: place,
 		program: []string{filepath.Join(l.root, "bin", "compose")},
 		env:     map[string]string{"TZ": "UTC", "LANG": "C", "PATH": os.Getenv("PATH")},
-		umask:   "022", cache: filepath.Join(place, "cache"),
+		umask:   "022", cache: filepath.Join(place, "cache"), formats: outputs.All(),
 	}
 }
 
@@ -57,49 +62,110 @@ func (r *run) close() error {
 	return errors.Join(append(all, os.RemoveAll(r.place))...)
 }
 
-// build composes the subject and returns the digests of what it wrote.
+// build composes the subject and returns the digests of what it wrote. Those that
+// compose prints have to be right.
 func (r *run) build(ctx context.Context) (result, error) {
 	if err := r.ready(); err != nil {
-		return result{}, err
+		return nil, err
+	}
+	builds := [][]outputs.Format{r.formats}
+	if r.apart {
+		builds = slices.Collect(slices.Chunk(r.formats, 1))
+	}
+	printed := result{}
+	for _, formats := range builds {
+		if err := r.buildOne(ctx, formats, printed); err != nil {
+			return nil, err
+		}
+	}
+	got, err := written(r.out())
+	if err != nil {
+		return nil, err
+	}
+	if err := got.differences(printed, "compose printed"); err != nil {
+		return nil, err
+	}
+	lock := filepath.Join(r.in(), r.subject.lock())
+	if got[filepath.Base(lock)], err = digestAndSize(lock); err != nil {
+		return nil, err
+	}
+	return got, r.clear()
+}
+
+// buildOne runs one build, and adds the lines that it prints to printed.
+func (r *run) buildOne(ctx context.Context, formats []outputs.Format, printed result) error {
+	if r.fresh {
+		if err := os.RemoveAll(r.cache); err != nil {
+			return err
+		}
+		r.imported = false
 	}
 	if err := r.importImages(ctx); err != nil {
-		return result{}, err
+		return err
 	}
-	tar := filepath.Join(r.out(), r.subject.tar())
-	args := []string{"build", "-accept-unsigned", "*", "-offline", "-arch", "amd64", "-format", "tar", "-progress", "none", "-cache", r.cache}
-	args = append(args, r.args...)
+	args := append([]string{"build"}, r.flags(formats)...)
 	manifest := r.subject.manifest
 	if r.cwd != "" {
 		manifest = filepath.Join(r.in(), manifest)
 	}
-	if !r.stdout {
-		err := r.compose(ctx, nil, append(args, "-dir", r.out(), manifest)...)
-		return r.digests(tar, err)
+	if files := formats[0].Files(r.subject.stem()); r.stdout && len(formats) == 1 && len(files) == 1 {
+		return r.buildToStdout(ctx, append(args, "-o", "-", manifest), files[0], printed)
 	}
-	f, err := os.Create(tar)
-	if err != nil {
-		return result{}, err
+	var lines strings.Builder
+	if _, err := r.compose(ctx, &lines, append(args, "-dir", r.out(), manifest)...); err != nil {
+		return err
 	}
-	err = r.compose(ctx, f, append(args, "-o", "-", manifest)...)
-	return r.digests(tar, errors.Join(err, f.Close()))
+	for line := range strings.Lines(lines.String()) {
+		if err := printed.read(line, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// digests returns those of the tar and of the lock, unless err is set.
-func (r *run) digests(tar string, err error) (result, error) {
+// buildToStdout runs a build of one file; the line goes to standard error then.
+func (r *run) buildToStdout(ctx context.Context, args []string, name string, printed result) error {
+	f, err := os.Create(filepath.Join(r.out(), name))
 	if err != nil {
-		return result{}, err
+		return err
 	}
-	var got result
-	if got.tar, err = sum(tar); err != nil {
-		return result{}, err
+	said, err := r.compose(ctx, f, args...)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
 	}
-	if got.lock, err = sum(filepath.Join(r.in(), r.subject.lock())); err != nil {
-		return result{}, err
+	for line := range strings.Lines(said) {
+		if strings.HasSuffix(line, " -\n") {
+			return printed.read(line, name)
+		}
 	}
-	if r.keep != "" {
-		return got, copyFile(tar, r.keep)
+	return fmt.Errorf("compose printed no digest of %s", name)
+}
+
+// flags are those of a build, but where it writes to.
+func (r *run) flags(formats []outputs.Format) []string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.Name())
 	}
-	return got, os.Remove(tar)
+	args := []string{
+		"-accept-unsigned", "*", "-offline", "-arch", "amd64", "-progress", "none", "-cache", r.cache,
+		"-format", strings.Join(names, ","),
+	}
+	if c := r.subject.compress; c != "" {
+		args = append(args, "-compress", c)
+	}
+	return append(args, r.args...)
+}
+
+// clear puts the outputs where they are to be.
+func (r *run) clear() error {
+	switch r.keep {
+	case "":
+		return os.RemoveAll(r.out())
+	case r.out():
+		return nil
+	}
+	return os.Rename(r.out(), r.keep)
 }
 
 // ready makes the folders that a run needs and gives the place to its user.
@@ -132,8 +198,8 @@ func (r *run) or(name, folder string) string {
 }
 
 // compose runs compose as the row wants it; its standard output goes to stdout,
-// or, where that is nil, nowhere.
-func (r *run) compose(ctx context.Context, stdout io.Writer, args ...string) error {
+// or, where that is nil, nowhere. It returns what compose said on standard error.
+func (r *run) compose(ctx context.Context, stdout io.Writer, args ...string) (said string, err error) {
 	argv := slices.Concat([]string{"-c", `umask "$0"; exec "$@"`, r.umask}, r.program, args)
 	cmd := exec.CommandContext(ctx, "sh", argv...)
 	cmd.Dir = r.cwd
@@ -148,12 +214,12 @@ func (r *run) compose(ctx context.Context, stdout io.Writer, args ...string) err
 	if r.user != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: r.user, Gid: r.user}}
 	}
-	var complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = stdout, &complaint
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(append(r.program, args...), " "), err, &complaint)
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(append(r.program, args...), " "), err, &stderr)
 	}
-	return nil
+	return stderr.String(), nil
 }
 
 // again builds once, so that the cache is warm, and forgets what it wrote.

@@ -54,18 +54,17 @@ func shuffledLayout(_ context.Context, r *run) error {
 // shuffledArchive imports the images from an archive with its entries in another
 // order: index first, or in the middle of its blobs, or last.
 func shuffledArchive(_ context.Context, r *run) error {
-	s := *r.subject
-	s.images = filepath.Join(r.place, "images.tar")
+	shuffled := filepath.Join(r.place, "images.tar")
 	in, err := os.Open(r.subject.images)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.Create(s.images)
+	out, err := os.Create(shuffled)
 	if err != nil {
 		return err
 	}
-	r.subject = &s
+	r.subject = r.subject.from(shuffled)
 	return errors.Join(r.lab.shuffleArchive(in, out), out.Close())
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/composeos/compose/test/fixture"
 )
@@ -12,11 +13,20 @@ import (
 // kind is a set of subjects.
 type kind int
 
-// The subjects.
+// The subjects: what is composed, and how its outputs are compressed.
 const (
-	onFixture kind = 1 << iota
-	onWorkload
-	onBoth = onFixture | onWorkload
+	onFixtureGzip kind = 1 << iota
+	onFixtureZstd
+	onFixtureNone
+	onWorkloadGzip
+	onWorkloadZstd
+	onWorkloadNone
+
+	onFixtures  = onFixtureGzip | onFixtureZstd | onFixtureNone
+	onWorkloads = onWorkloadGzip | onWorkloadZstd | onWorkloadNone
+	onAll       = onFixtures | onWorkloads
+
+	onMembers = onFixtureGzip | onFixtureZstd // which have compressed members in the cache
 )
 
 // subject is what is composed.
@@ -24,13 +34,42 @@ type subject struct {
 	name     string
 	kind     kind
 	manifest string // below the run's input folder
+	local    string // a file that the manifest takes, likewise
+	compress string // "": nothing is said of it, and gzip is the default
 	images   string // an archive to import into an empty cache; "" where the images are files beside the manifest
+	shared   string // the cache that warm runs go on with; "": each warms its own
+	kept     string // where the first row's outputs stay, for the planted difference; "": nowhere, and there is none
 	fill     func(in string) error
 	want     result // of the first row
 }
 
-// tar is the name of what is built.
-func (s *subject) tar() string { return s.stem() + ".tar" }
+// subjects are all that there are, and, if the workload is not among them, why.
+func (l *lab) subjects(workload string) (all []*subject, why string) {
+	f := l.fixture()
+	all = []*subject{f, f.compressed("zstd", onFixtureZstd), f.compressed("none", onFixtureNone)}
+	w, why := l.workload(workload)
+	if why == "" {
+		all = append(all, w, w.compressed("zstd", onWorkloadZstd), w.compressed("none", onWorkloadNone))
+	}
+	return all, why
+}
+
+// compressed is the subject, which is compressed by gzip, with -compress how.
+func (s *subject) compressed(how string, k kind) *subject {
+	c := *s
+	c.kind, c.compress = k, how
+	for _, name := range []*string{&c.name, &c.shared, &c.kept} {
+		*name = strings.Replace(*name, "gzip", how, 1)
+	}
+	return &c
+}
+
+// from is the subject with its images in the archive at path.
+func (s *subject) from(path string) *subject {
+	c := *s
+	c.images = path
+	return &c
+}
 
 // lock is where the lock appears, below the run's input folder.
 func (s *subject) lock() string {
@@ -42,10 +81,11 @@ func (s *subject) stem() string {
 	return base[:len(base)-len(filepath.Ext(base))]
 }
 
-// fixtureSubject is examples/minimal.yml without its lock.
-func fixtureSubject(l *lab) *subject {
+// fixture is examples/minimal.yml without its lock.
+func (l *lab) fixture() *subject {
 	return &subject{
-		name: "fixture", kind: onFixture, manifest: "examples/minimal.yml",
+		name: "fixture gzip", kind: onFixtureGzip, manifest: "examples/minimal.yml", local: "examples/motd",
+		kept: filepath.Join(l.scratch, "first-gzip"),
 		fill: func(in string) error { return fillFixture(l.root, in, fixture.Options{}) },
 	}
 }
@@ -64,8 +104,9 @@ func fillFixture(root, in string, o fixture.Options) error {
 	return fixture.Write(filepath.Join(in, "build", "fixture"), o)
 }
 
-// workloadSubject is the measuring workload in dir, or why there is none.
-func workloadSubject(dir string) (*subject, string) {
+// workload is the measuring workload in dir, or why there is none. It is large:
+// its warm runs share one cache, of the first row.
+func (l *lab) workload(dir string) (*subject, string) {
 	if dir == "" {
 		return nil, "no -workload"
 	}
@@ -78,7 +119,8 @@ func workloadSubject(dir string) (*subject, string) {
 		return nil, fmt.Sprintf("%v (make workload)", err)
 	}
 	return &subject{
-		name: "workload", kind: onWorkload, manifest: "anchor.yml", images: images,
+		name: "workload gzip", kind: onWorkloadGzip, manifest: "anchor.yml", local: "files/10-net.conf", images: images,
+		shared: filepath.Join(l.scratch, "workload-gzip"),
 		fill: func(in string) error {
 			if err := os.MkdirAll(filepath.Join(in, "files"), 0o755); err != nil {
 				return err
@@ -97,5 +139,15 @@ func (r *run) importImages(ctx context.Context) error {
 		return nil
 	}
 	r.imported = true
-	return r.compose(ctx, nil, "cache", "import", "-cache", r.cache, "-progress", "none", r.subject.images)
+	_, err := r.compose(ctx, nil, "cache", "import", "-cache", r.cache, "-progress", "none", r.subject.images)
+	return err
+}
+
+// forget removes the cache that warm runs share: the subject is done with, or a
+// row has failed and the next is not to suffer from it.
+func (s *subject) forget() error {
+	if s.shared == "" {
+		return nil
+	}
+	return os.RemoveAll(s.shared)
 }
