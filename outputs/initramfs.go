@@ -16,7 +16,7 @@ import (
 const (
 	ownDir       = ".compose"
 	memoryPath   = ".compose/memory"   // how many bytes of memory the system needs to boot, in decimal digits
-	xattrsPath   = ".compose/xattrs"   // extended attributes, as setfattr --restore takes them
+	xattrsPath   = ".compose/xattrs"   // extended attributes, as setfattr -h --restore takes them
 	completePath = ".compose/complete" // the last entry: how many go before it, in decimal digits
 )
 
@@ -38,10 +38,12 @@ type initramfs struct {
 	memory int64 // bytes of memory that are needed to boot
 }
 
-// newInitramfs makes the parts of t's initramfs. ahead is how many bytes are
-// loaded before it.
-func newInitramfs(ctx context.Context, env Env, t *rootfs.Tree, ahead int64) (*initramfs, error) {
-	c, _ := compressionFor(t, env.Compress)
+// newInitramfs makes the parts of t's initramfs. Its microcode is loaded before it.
+func newInitramfs(ctx context.Context, env Env, t *rootfs.Tree, b *boot) (*initramfs, error) {
+	c, err := b.compression(env.Compress)
+	if err != nil {
+		return nil, err
+	}
 	entries := withoutBoot(t)
 	part := func(trailer bool, entries ...*rootfs.Entry) (stream, error) {
 		return compressed(ctx, env, c, section{entries, rootfs.Cpio{}, trailer})
@@ -51,7 +53,8 @@ func newInitramfs(ctx context.Context, env Env, t *rootfs.Tree, ahead int64) (*i
 		return nil, err
 	}
 	// Whole MiB, so that a small change does not change the beginning too.
-	r := &initramfs{memory: upTo(bootMemory(slices.Values(entries), ahead+main.size(), string(cmdline(t))), 1<<20)}
+	loaded := b.front().size() + main.size()
+	r := &initramfs{memory: upTo(bootMemory(slices.Values(entries), loaded, b.cmdline), 1<<20)}
 	first := ownEntries(entries, r.memory)
 	all := joined{main}
 	front, err := part(false, first...)
@@ -157,19 +160,3 @@ func withoutBoot(t *rootfs.Tree) []*rootfs.Entry {
 	}
 	return entries
 }
-
-// cmdline is the kernel's command line.
-func cmdline(t *rootfs.Tree) []byte {
-	e := t.At(rootfs.CmdlinePath)
-	if e == nil || e.Type != rootfs.File || e.Size > maxCmdline {
-		return nil
-	}
-	b := make([]byte, e.Size)
-	if e.Size > 0 && readFull(e.Body, b, 0) != nil {
-		return nil
-	}
-	return b
-}
-
-// maxCmdline is more than any kernel takes, bytes.
-const maxCmdline = 1 << 16

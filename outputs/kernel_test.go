@@ -1,7 +1,9 @@
 package outputs
 
 import (
+	"crypto/sha256"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -54,7 +56,10 @@ func TestCheckBoot(t *testing.T) {
 		{"a 5 GiB file that is left out", kernelTree(t, nil, &rootfs.Entry{Path: "boot/large", Type: rootfs.File, Size: 5 << 30}), "", nil, nil},
 		{"a long name", kernelTree(t, nil, &rootfs.Entry{Path: strings.Repeat("a", 255) + strings.Repeat("/"+strings.Repeat("b", 255), 15) + "/ccc", Type: rootfs.Fifo}), "", nil, []string{"a"}},
 		{"ours", kernelTree(t, nil, rootfs.MadeFile(".compose/memory", 0o644, []byte("1"))), "", nil, []string{".compose/memory (init[0] x): the initramfs keeps files of its own there"}},
-		{"attributes", kernelTree(t, nil, capable("bin/a"), capable("bin/b")), "", []string{"init[0] x: security.capability, user.a of bin/a and of 1 more files" + lost}, nil},
+		{"a folder of ours", kernelTree(t, nil, &rootfs.Entry{Path: ".compose", Type: rootfs.Dir, Mode: 0o700}), "", nil, []string{".compose (init[0] x): the initramfs keeps files of its own there"}},
+		{"no such device", kernelTree(t, nil, &rootfs.Entry{Path: "dev/x", Type: rootfs.Char, Major: 4096}), "", nil, []string{"dev/x (init[0] x): device 4096,0 is over 4095,1048575"}},
+		{"a package that says xz", kernelTree(t, []string{"xz"}), "", []string{"the kernel unpacks neither gzip nor zstd: the initramfs is not compressed"}, nil},
+		{"attributes", kernelTree(t, nil, capable("bin/a"), capable("bin/b")), "", []string{"init[0] x: security.capability, user.a of bin/a and of 1 more" + lost}, nil},
 		{"attributes and our init", kernelTree(t, nil, capable("bin/a"), rootfs.MadeFile("usr/lib/compose/init", 0o644, nil)), "", nil, nil},
 		{"no ucode", kernelTree(t, nil, rootfs.MadeFile("boot/ucode.cpio", 0o644, []byte("\x1f\x8bzipped"))), "", []string{"boot/ucode.cpio (init[0] x): is no uncompressed cpio archive, at which the kernel would give up: it does not go in front of the initramfs"}, nil},
 		{"ucode", kernelTree(t, nil, rootfs.MadeFile("boot/ucode.cpio", 0o644, []byte("070701..."))), "", nil, nil},
@@ -93,7 +98,7 @@ func TestCheckBoot(t *testing.T) {
 	}
 }
 
-func TestCompressionFor(t *testing.T) {
+func TestCompression(t *testing.T) {
 	config := rootfs.MadeFile("boot/config-6.1", 0o644, []byte("CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_ZSTD=y\n"))
 	tests := []struct {
 		name string
@@ -107,8 +112,65 @@ func TestCompressionFor(t *testing.T) {
 		{"the package before the configuration", kernelTree(t, []string{"gzip"}, config), Gzip},
 	}
 	for _, tt := range tests {
-		if got, err := compressionFor(tt.tree, ""); got != tt.want || err != nil {
+		b, err := readBoot(tt.tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.compression(""); got != tt.want || err != nil {
 			t.Errorf("%s: %s, %v; want %s", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// wearing is content that can be read so many times.
+type wearing struct {
+	io.ReaderAt
+	left int
+}
+
+func (w *wearing) ReadAt(p []byte, off int64) (int, error) {
+	if w.left--; w.left < 0 {
+		return 0, errDisk
+	}
+	return w.ReaderAt.ReadAt(p, off)
+}
+
+// TestBootCannotBeRead holds that a file which says how to boot, and cannot be
+// read, is an error, whenever that is: never other bytes.
+func TestBootCannotBeRead(t *testing.T) {
+	contents := map[string]string{
+		"boot/cmdline": "root=/dev/ram0", "boot/ucode.cpio": "070701...",
+		"boot/config-6.1": "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_ZSTD=y\n",
+	}
+	for path, content := range contents {
+		for _, f := range []Format{KernelInitrd{}, TarKernelInitrd{}} {
+			for left := range 10 {
+				tree := kernelTree(t, nil)
+				if e := tree.At(path); e == nil {
+					tree = kernelTree(t, nil, rootfs.MadeFile(path, 0o644, []byte(content)))
+				}
+				e := tree.At(path)
+				if e.Size == 0 { // of kernelTree
+					e.Size, e.Digest = int64(len(content)), sha256.Sum256([]byte(content))
+				}
+				e.Body = &wearing{strings.NewReader(content), left}
+				_, err := f.Check(tree, Options{Name: "image"})
+				if err == nil {
+					err = f.Write(t.Context(), tree, Env{
+						Options: Options{Name: "image"}, Sink: &memSink{files: map[string]*memFile{}}, Cache: &memCache{},
+						Progress: untold, Notify: func(Notice) {},
+					})
+				}
+				if err == nil {
+					if left == 0 {
+						t.Errorf("%s: %s was never read", f.Name(), path)
+					}
+					break
+				}
+				if !errors.Is(err, errDisk) {
+					t.Errorf("%s, %s read %d times: %v", f.Name(), path, left, err)
+				}
+			}
 		}
 	}
 }

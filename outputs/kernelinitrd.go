@@ -27,13 +27,16 @@ func (KernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return 
 
 // Write implements [Format].
 func (f KernelInitrd) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
-	ucode := microcode(t)
-	ram, err := newInitramfs(ctx, env, t, ucode.size())
+	b, err := readBoot(t)
+	if err != nil {
+		return err
+	}
+	ram, err := newInitramfs(ctx, env, t, b)
 	if err != nil {
 		return err
 	}
 	defer ram.close()
-	streams := []stream{content{t.At(rootfs.KernelPath)}, joined{ucode, ram}, content{t.At(rootfs.CmdlinePath)}}
+	streams := []stream{content{t.At(rootfs.KernelPath)}, joined{b.front(), ram}, content{t.At(rootfs.CmdlinePath)}}
 	for i, name := range f.Files(env.Name) {
 		if err := writeFile(ctx, env, name, streams[i]); err != nil {
 			return err
@@ -43,14 +46,13 @@ func (f KernelInitrd) Write(ctx context.Context, t *rootfs.Tree, env Env) error 
 	return nil
 }
 
-// microcode is what goes before the initramfs: nothing, or the tree's microcode,
-// up to where an archive may begin (initramfs buffer format, "ALGN(4)").
-func microcode(t *rootfs.Tree) stream {
-	e := t.At(rootfs.UcodePath)
-	if e == nil || !isUcode(e) {
+// front is what goes before the initramfs: nothing, or the microcode, up to where
+// an archive may begin (initramfs buffer format, "ALGN(4)").
+func (b *boot) front() stream {
+	if b.ucode == nil {
 		return joined(nil)
 	}
-	return joined{content{e}, zeros(rootfs.Cpio{}.Pad(e.Size))}
+	return joined{content{b.ucode}, zeros(rootfs.Cpio{}.Pad(b.ucode.Size))}
 }
 
 // notice tells how much memory is needed.
@@ -79,7 +81,11 @@ func (TarKernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { retu
 
 // Write implements [Format].
 func (f TarKernelInitrd) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
-	ram, err := newInitramfs(ctx, env, t, microcode(t).size())
+	b, err := readBoot(t)
+	if err != nil {
+		return err
+	}
+	ram, err := newInitramfs(ctx, env, t, b)
 	if err != nil {
 		return err
 	}

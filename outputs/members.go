@@ -5,23 +5,18 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/composeos/compose/compose/rootfs"
 )
 
-// members is a stream of compressed runs out of the cache, one after the other:
-// gzip members (RFC 1952 2.2) or zstd frames (RFC 8878 3.1), which every reader
-// takes as one.
-type members struct {
-	all  []Member
-	keys []rootfs.Digest
-}
-
-// compressed returns a section in that compression. What the cache lacks is made
-// now, on all processors, and kept on disk, not in memory; the order of the
-// members is that of the entries, however they are made.
+// compressed returns a section in that compression: as runs out of the cache, one
+// after the other, which are gzip members (RFC 1952 2.2) or zstd frames (RFC 8878
+// 3.1), and which every reader takes as one. What the cache lacks is made now, on
+// all processors, and kept on disk, not in memory; the order of the members is that
+// of the entries, however they are made.
 func compressed(ctx context.Context, env Env, c Compression, s section) (stream, error) {
 	if c == Uncompressed {
 		a, err := newArchive(s)
@@ -34,29 +29,33 @@ func compressed(ctx context.Context, env Env, c Compression, s section) (stream,
 	if len(runs) == 0 {
 		runs = append(runs, nil)
 	}
-	m := &members{make([]Member, len(runs)), make([]rootfs.Digest, len(runs))}
+	all := make(joined, len(runs))
 	pool := &encoders{Compression: c}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, run := range runs {
-		g.Go(func() (err error) {
+		g.Go(func() error {
 			a, err := newArchive(section{run, s.codec, s.trailer && i == len(runs)-1})
 			if err != nil {
 				return err
 			}
-			m.keys[i] = memberKey(c, a)
-			m.all[i], err = env.Cache.Member(ctx, m.keys[i], func(w io.Writer) error { return pool.compress(ctx, a, w) })
-			if err == nil {
-				env.Progress(a.size())
+			key := memberKey(c, a)
+			m, err := env.Cache.Member(ctx, key, func(w io.Writer) error { return pool.compress(ctx, a, w) })
+			if err != nil {
+				return err
 			}
-			return err
+			all[i] = member{m, key}
+			if n := a.size(); n > 0 {
+				env.Progress(n)
+			}
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
-		m.close()
+		slices.DeleteFunc(all, func(s stream) bool { return s == nil }).close()
 		return nil, err
 	}
-	return m, nil
+	return all, nil
 }
 
 // memberKey names what a run becomes.
@@ -84,23 +83,7 @@ func (p *encoders) compress(ctx context.Context, a *archive, w io.Writer) error 
 	return b.Flush()
 }
 
-// parts returns each member as a stream.
-func (m *members) parts() joined {
-	all := make(joined, len(m.all))
-	for i, one := range m.all {
-		all[i] = member{one, m.keys[i]}
-	}
-	return all
-}
-
-func (m *members) size() int64        { return m.parts().size() }
-func (m *members) key() rootfs.Digest { return m.parts().key() }
-
-func (m *members) write(ctx context.Context, w writer, done func(int64)) error {
-	return m.parts().write(ctx, w, done)
-}
-
-// member is the stream of one member, which who has made it closes.
+// member is the stream of one member.
 type member struct {
 	Member
 	name rootfs.Digest
@@ -108,17 +91,9 @@ type member struct {
 
 func (m member) size() int64        { return m.Size() }
 func (m member) key() rootfs.Digest { return m.name }
-func (m member) close()             {}
+func (m member) close()             { _ = m.Close() } // it was only read
 
 // write appends the member. It was told as progress when it was made.
 func (m member) write(ctx context.Context, w writer, _ func(int64)) error {
 	return w.Copy(ctx, m.Member, 0, m.Size())
-}
-
-func (m *members) close() {
-	for _, one := range m.all {
-		if one != nil {
-			_ = one.Close() // it was only read
-		}
-	}
 }

@@ -118,7 +118,7 @@ type Env struct {
 	Options
 	Sink     Sink
 	Cache    Cache
-	Progress func(n int64)  // told of bytes of content that are done, never of 0; never nil
+	Progress func(n int64)  // told of bytes of content that are done, never of 0, by many goroutines; never nil
 	Notify   func(n Notice) // told what is known only once it is written; never nil
 }
 
@@ -157,7 +157,7 @@ type File interface {
 	// Write appends p. An error stays: all further calls return it.
 	io.Writer
 	// Copy appends n bytes of r from off on. It ends with ctx's error if ctx ends.
-	// An error of r wraps [ErrRead].
+	// An error of r is a [ReadError].
 	Copy(ctx context.Context, r io.ReaderAt, off, n int64) error
 	// Known says which SHA-256 the whole file will have, so that it need not be
 	// worked out. It is called before anything is written.

@@ -51,12 +51,6 @@ func partsOf(s stream) []stream {
 		return all
 	case *initramfs:
 		return partsOf(s.stream)
-	case layerBlob:
-		return partsOf(s.stream)
-	case blob:
-		return partsOf(s.stream)
-	case *members:
-		return s.parts()
 	}
 	return []stream{s}
 }
