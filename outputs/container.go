@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -61,6 +63,8 @@ func newContainer(ctx context.Context, env Env, t *rootfs.Tree, c Compression) (
 // compress makes the layers' blobs. One layer is compressed on all processors
 // before the next; their digests are worked out side by side.
 func (c *container) compress(ctx context.Context, env Env, all []*layer, how Compression) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range all {
@@ -71,7 +75,11 @@ func (c *container) compress(ctx context.Context, env Env, all []*layer, how Com
 			b.stream, err = compressed(ctx, env, how, s)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("layer %d, %s: %w", i, l.name, err), g.Wait())
+			cancel() // all digests that are being worked out
+			if first := g.Wait(); first != nil && !errors.Is(first, context.Canceled) {
+				return first
+			}
+			return fmt.Errorf("layer %d, %s: %w", i, l.name, err)
 		}
 		g.Go(func() (err error) {
 			if b.diffID, err = sumOf(ctx, env, plain); err != nil || how == Uncompressed {
@@ -120,7 +128,7 @@ func configOf(t *rootfs.Tree, all []*layer, blobs []layerBlob) ([]byte, error) {
 	c := configFile{
 		Architecture: t.Arch, Variant: t.Variant, OS: "linux", Created: created,
 		Config: containerConfig{Entrypoint: []string{"/init"}},
-		RootFS: rootFS{Type: "layers"},
+		RootFS: rootFS{Type: "layers", DiffIDs: []string{}}, History: []historyEntry{},
 	}
 	if t.Inputs != (rootfs.Digest{}) {
 		c.Config.Labels = map[string]string{InputsLabel: t.Inputs.String()}
@@ -134,11 +142,33 @@ func configOf(t *rootfs.Tree, all []*layer, blobs []layerBlob) ([]byte, error) {
 
 // checkContainer returns what keeps t from being a container image.
 func checkContainer(t *rootfs.Tree, o Options) ([]Notice, error) {
-	err := errors.Join(o.Validate(), encodable(t.Entries(), rootfs.Tar{}))
+	err := errors.Join(o.Validate(), encodable(t.Entries(), rootfs.Tar{}), checkWhiteouts(t))
 	if t.At("init") == nil {
 		return []Notice{{Text: "there is no /init for a container of this image to run"}}, err
 	}
 	return nil, err
+}
+
+// whiteout begins the names by which a layer hides what is in lower ones
+// (image-spec layer.md, "Whiteouts").
+const whiteout = ".wh."
+
+// checkWhiteouts finds entries that would hide others. A device 0,0 does so where
+// layers are unpacked for overlayfs.
+func checkWhiteouts(t *rootfs.Tree) error {
+	var errs []error
+	for e := range t.Entries() {
+		switch {
+		case strings.HasPrefix(path.Base(e.Path), whiteout):
+			errs = append(errs, entryError(e, fmt.Errorf("no layer can hold a name that begins with %s, which hides another", whiteout)))
+		case e.Type == rootfs.Char && e.Major == 0 && e.Minor == 0:
+			errs = append(errs, entryError(e, errors.New("no layer can hold the device 0,0, which hides what has its name")))
+		}
+		if len(errs) == maxReasons {
+			break
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // repository is what Docker takes as the name of an image

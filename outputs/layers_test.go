@@ -158,3 +158,25 @@ func TestXattrText(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestNoWhiteouts holds that what would hide something in a layer is refused, and
+// what only looks like it is not.
+func TestNoWhiteouts(t *testing.T) {
+	tree := treeOf(t,
+		&rootfs.Entry{Path: "dev/whiteout", Type: rootfs.Char, Origin: "files[0]"},
+		&rootfs.Entry{Path: "dev/null", Type: rootfs.Char, Major: 1, Minor: 3},
+		&rootfs.Entry{Path: "dev/disk", Type: rootfs.Block},
+		rootfs.MadeFile("etc/.wh.passwd", 0o644, nil), rootfs.MadeFile("etc/.whpasswd", 0o644, nil),
+		rootfs.MadeFile("etc/a.wh.b", 0o644, nil), rootfs.MadeDir("etc/.wh..wh..opq", 0o755),
+	)
+	for _, f := range []Format{Docker{}, OCI{}} {
+		_, err := f.Check(tree, Options{Name: "image"})
+		want := []string{"dev/whiteout (files[0]): no layer can hold the device 0,0", "etc/.wh..wh..opq (s): no layer can hold a name", "etc/.wh.passwd (s): no layer can hold a name"}
+		if err == nil || !slices.EqualFunc(strings.Split(err.Error(), "\n"), want, strings.HasPrefix) {
+			t.Errorf("%s: %v, want %q", f.Name(), err, want)
+		}
+	}
+	if _, err := (Tar{}).Check(tree, Options{Name: "image"}); err != nil {
+		t.Errorf("tar: %v", err)
+	}
+}
