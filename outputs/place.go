@@ -20,6 +20,7 @@ type output struct {
 	target string   // what it becomes; "" if it is written through
 	f      *os.File // nil for a stream; of a target it stays open, and locked, until that is in its place
 	temp   string   // its name until then; "" if it has none; once exchanged, that of what was there before
+	old    *os.File // what was there before, locked until it is let go of; nil if it is not
 	done   published
 }
 
@@ -59,7 +60,11 @@ func (o *output) start(s *Files) {
 	default:
 		closer = o.settle
 	}
-	o.file = newFile(o.path, w, closer, s.isAborted)
+	name := o.path
+	if o.f == nil {
+		name = "standard output"
+	}
+	o.file = newFile(name, w, closer, s.isAborted)
 }
 
 // settle makes a network file system say now what it would say on close. The
@@ -123,11 +128,13 @@ func (o *output) replace() error {
 		}
 		o.temp = temp
 	}
+	o.old = lockThere(o.target)
 	err := o.exchange()
 	if err == nil {
 		o.done = exchanged
 		return nil
 	}
+	o.letGo()
 	if !unsupported(err) {
 		return err
 	}
@@ -136,6 +143,14 @@ func (o *output) replace() error {
 	}
 	o.done, o.temp = replaced, ""
 	return nil
+}
+
+// letGo ends the lock on what was there before.
+func (o *output) letGo() {
+	if o.old != nil {
+		_ = o.old.Close()
+		o.old = nil
+	}
 }
 
 func (o *output) exchange() error {
@@ -158,6 +173,7 @@ func (o *output) takeBack() error {
 	case replaced:
 		err = errors.New("it has replaced what was there")
 	}
+	o.letGo()
 	o.done = notYet
 	if err != nil {
 		return fmt.Errorf("take back %s: %w", o.path, plain(err))
@@ -174,6 +190,7 @@ func (o *output) finish() fs.FileInfo {
 	if o.temp != "" {
 		_ = os.Remove(o.temp) // what was there before; the next build removes it if this one cannot
 	}
+	o.letGo()
 	info, err := o.f.Stat()
 	_ = o.f.Close() // settled before
 	if err != nil {

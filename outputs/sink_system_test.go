@@ -257,3 +257,46 @@ func TestBrokenPipe(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 }
+
+// TestOldFileIsSpared holds that a build which begins a target leaves alone what
+// another has exchanged for its own file, and may still have to put back.
+func TestOldFileIsSpared(t *testing.T) {
+	begin := func(t *testing.T) (a, b *output) {
+		target := filepath.Join(t.TempDir(), "x")
+		write(t, target, "old")
+		first, second := ToFile(target), ToFile(target)
+		second.temp = func(target string) (*os.File, string, error) { sweep(target); return openNamed(target) }
+		put(t, first, "x", "from a")
+		a = first.outputs[0]
+		if err := a.publish(); err != nil {
+			t.Fatal(err)
+		}
+		put(t, second, "x", "from b")
+		return a, second.outputs[0]
+	}
+	t.Run("finish", func(t *testing.T) {
+		a, b := begin(t)
+		a.finish()
+		if err := b.publish(); err != nil {
+			t.Fatal(err)
+		}
+		b.finish()
+		if got, err := os.ReadFile(a.target); string(got) != "from b" || err != nil {
+			t.Errorf("the target is %q, %v", got, err)
+		}
+	})
+	t.Run("take back", func(t *testing.T) {
+		a, b := begin(t)
+		if err := a.takeBack(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(a.target); string(got) != "old" || err != nil {
+			t.Errorf("the target is %q, %v", got, err)
+		}
+		a.discard()
+		b.discard()
+		if left, err := os.ReadDir(filepath.Dir(a.target)); len(left) != 1 || err != nil {
+			t.Errorf("%d files are left: %v", len(left), err)
+		}
+	})
+}

@@ -81,6 +81,20 @@ func lock(f *os.File) {
 	}
 }
 
+// lockThere marks the file at path as in use, which takes the place of one that is
+// being written, until it is closed; nil where that is not possible.
+func lockThere(path string) *os.File {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		_ = f.Close()
+		return nil
+	}
+	return f
+}
+
 // sweep removes what processes that have died left of target.
 func sweep(target string) {
 	for slot := range slots {
@@ -88,11 +102,11 @@ func sweep(target string) {
 		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err != nil {
+		f := lockThere(path)
+		if f == nil {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && isAt(f, path) {
+		if isAt(f, path) {
 			_ = os.Remove(path)
 		}
 		_ = f.Close()
