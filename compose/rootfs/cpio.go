@@ -37,6 +37,8 @@ const (
 	cpioHeader  = 110          // bytes: the magic and 13 numbers of 8 digits
 	maxCpioPath = 4095         // PATH_MAX without the NUL
 	maxCpioSize = int64(1<<32 - 1)
+	maxMajor    = 1<<12 - 1 // of a device, to Linux (include/linux/kdev_t.h)
+	maxMinor    = 1<<20 - 1
 )
 
 // The numbers of a newc header, in their order.
@@ -138,6 +140,8 @@ func checkCpio(e *Entry) error {
 		return fmt.Errorf("mode %#o has other bits than 07777", e.Mode)
 	case e.Type == File:
 		return checkCpioFile(e)
+	case (e.Type == Char || e.Type == Block) && (e.Major > maxMajor || e.Minor > maxMinor):
+		return fmt.Errorf("device %d,%d is over %d,%d, the last that Linux has", e.Major, e.Minor, maxMajor, maxMinor)
 	case e.Type != Symlink:
 		return nil
 	case e.Link == "":

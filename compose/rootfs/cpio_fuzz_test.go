@@ -121,7 +121,7 @@ func entriesFrom(b []byte) []*rootfs.Entry {
 		case rootfs.Symlink:
 			e.Link = cmp.Or(strings.ReplaceAll(string(content), "\x00", "0"), "x")
 		case rootfs.Char, rootfs.Block:
-			e.Major, e.Minor = e.UID, e.GID
+			e.Major, e.Minor = e.UID>>20, e.GID>>12
 		}
 		if fits(e, files, dirs) {
 			entries = append(entries, e)

@@ -209,6 +209,7 @@ func TestCpioRefuses(t *testing.T) {
 		{"trailer", rootfs.Entry{Path: "TRAILER!!!", Type: rootfs.File}, "the name TRAILER!!! ends an archive"},
 		{"root", rootfs.Entry{Type: rootfs.Dir}, "the root has no entry in an initramfs"},
 		{"mode", rootfs.Entry{Path: "a", Type: rootfs.File, Mode: 0o100644}, "mode 0100644 has other bits than 07777"},
+		{"no such device", rootfs.Entry{Path: "a", Type: rootfs.Block, Minor: 1 << 20}, "device 0,1048576 is over 4095,1048575, the last that Linux has"},
 		{"further name of one", rootfs.Entry{Path: "b", Type: rootfs.File, First: "a", Nlink: 1}, `a further name of "a", which has only one`},
 	}
 	for _, tt := range tests {
@@ -233,7 +234,7 @@ func TestCpioTakes(t *testing.T) {
 		{Path: long, Type: rootfs.Symlink, Link: long},
 		{Path: "sub/TRAILER!!!", Type: rootfs.File},
 		{Path: "TRAILER!!!!", Type: rootfs.File},
-		{Path: "c", Type: rootfs.Block, Major: 1<<32 - 1, Minor: 1<<32 - 1, UID: 1<<32 - 1, GID: 1<<32 - 1, Mode: 0o7777},
+		{Path: "c", Type: rootfs.Block, Major: 1<<12 - 1, Minor: 1<<20 - 1, UID: 1<<32 - 1, GID: 1<<32 - 1, Mode: 0o7777},
 	} {
 		if _, err := (rootfs.Cpio{}).AppendHeader(nil, e); err != nil {
 			t.Errorf("%.20s: %v", e.Path, err)
