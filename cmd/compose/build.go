@@ -196,7 +196,7 @@ func (b *buildCommand) check(operands []string) error {
 	case b.set["o"] && b.out == "":
 		return usagef("build", "flag -o: the value is empty")
 	case b.set["o"] && (len(b.formats) > 1 || len(b.formats[0].Files("x")) > 1):
-		return usagef("build", "-o takes one file, and more would be written: use -dir")
+		return usagef("build", "-o takes one file, and %s would write more: use -dir, or a -format of one file, such as tar", (&formatsFlag{b.formats}).String())
 	case b.set["name"] && (outputs.Options{Name: b.name}).Validate() != nil:
 		return usagef("build", "flag -name: %q: %v", b.name, outputs.ErrName)
 	case operands[len(operands)-1] == "-" && b.name == "":
@@ -240,7 +240,7 @@ func (f *formatsFlag) Set(s string) error {
 	for name := range strings.SplitSeq(s, ",") {
 		format, ok := outputs.Lookup(name)
 		if !ok {
-			return fmt.Errorf("there is no format %q%s", name, suggest(name, outputs.Names(), ""))
+			return fmt.Errorf("%q is not one of %s%s", name, strings.Join(outputs.Names(), ", "), suggest(name, outputs.Names(), ""))
 		}
 		for _, known := range f.formats {
 			if known.Name() == name {

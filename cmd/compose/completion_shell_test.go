@@ -104,6 +104,10 @@ func setups() []setup {
 		{"fish", "fish", func(t *testing.T, dir string, env ...string) *typist {
 			rc := rcFile(t, "rc.fish", "compose completion fish | source", fishRC)
 			home := t.TempDir()
+			// Where this is missing, fish reads all manuals when it starts, and goes on after the test.
+			if err := os.MkdirAll(filepath.Join(home, "fish", "generated_completions"), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			return newTypist(t, dir, append([]string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_DATA_HOME=" + home}, env...), "fish", "-i", "-C", "source "+rc)
 		}},
 	}

@@ -42,10 +42,11 @@ func hints() []hint {
 		{lacksImage, "import the image first: compose cache import DIR|TAR"},
 		{wraps(image.ErrPlatform), "-arch ARCH builds for another architecture; a volume has platforms of its own"},
 		{wraps(outputs.ErrNoKernel), `name a kernel image in the manifest ("kernel: image:"), or write another format: -format tar`},
+		{wraps(outputs.ErrDecompressor), "leave -compress out, or write -compress none"},
 		{wraps(outputs.ErrRepository), "give the files another name with -name"},
 		{wraps(outputs.ErrName), "give the files another name with -name"},
-		{wraps(outputs.ErrDirectory), "write into a directory with -dir DIR"},
-		{wraps(syscall.ENOSPC), "make room, or put the cache elsewhere with -cache DIR"},
+		{wraps(outputs.ErrDirectory), "remove it, or write into another directory with -dir DIR"},
+		{wraps(syscall.ENOSPC), "make room, or write to another place: -dir DIR or -o FILE for images, -cache DIR for the cache"},
 		{wraps(fs.ErrPermission), "write to another place: -dir DIR or -o FILE for images, -cache DIR for the cache, -lock FILE for the lock"},
 	}
 }

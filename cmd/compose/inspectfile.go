@@ -17,8 +17,8 @@ import (
 
 // imageFile opens the image file among the operands; nil where they are
 // manifests. What a file is, its bytes say; but what is called like a manifest
-// is one, and so are standard input and what is no regular file. A text that is
-// called like a command line is one.
+// is one, and so are standard input and what is no regular file. What else is
+// called like a kernel or a command line is one.
 func imageFile(operands []string) (*os.File, error) {
 	for _, o := range operands {
 		f, err := openImage(o)
@@ -52,7 +52,7 @@ func openImage(path string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	// No text has a NUL: it is an image, of whatever kind.
-	if head = head[:n]; contents.Known(head) || bytes.IndexByte(head, 0) >= 0 || isCmdline(path) {
+	if head = head[:n]; contents.Known(head) || bytes.IndexByte(head, 0) >= 0 || isCmdline(path) || isKernel(path) {
 		return f, nil
 	}
 	return nil, f.Close()
@@ -60,6 +60,9 @@ func openImage(path string) (*os.File, error) {
 
 // isCmdline tells whether a text is a kernel's command line, by its name.
 func isCmdline(path string) bool { return strings.HasSuffix(path, "-cmdline") }
+
+// isKernel tells whether a file of no kind that is known is a kernel, by its name.
+func isKernel(path string) bool { return strings.HasSuffix(path, "-kernel") }
 
 // readImage reads an image file.
 func readImage(ctx context.Context, f *os.File) (*contents.Image, error) {
@@ -71,8 +74,11 @@ func readImage(ctx context.Context, f *os.File) (*contents.Image, error) {
 	if !errors.Is(err, contents.ErrUnknown) {
 		return img, err
 	}
-	if isCmdline(f.Name()) {
+	switch {
+	case isCmdline(f.Name()):
 		return contents.ReadCmdline(ctx, f, info.Size())
+	case isKernel(f.Name()):
+		return contents.ReadKernel(ctx, f, info.Size())
 	}
 	return nil, withHint(err, `"compose help inspect" lists what is read`)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/composeos/compose/compose"
@@ -103,7 +102,11 @@ func (j *writeJob) sayInfo() {
 }
 
 func (j *writeJob) writeFormat(ctx context.Context, f outputs.Format, t *rootfs.Tree, sink outputs.Sink) error {
-	name := firstOf(j.out, filepath.Base(f.Files(j.imageName(j.in))[0]))
+	files := f.Files(j.imageName(j.in))
+	name := firstOf(j.out, files[0])
+	if len(files) > 1 {
+		name = j.imageName(j.in) + " " + f.Name()
+	}
 	task := j.session.ui.Start("write", name, contentSize(t))
 	defer task.Done()
 	return f.Write(ctx, t, outputs.Env{

@@ -60,15 +60,26 @@ func (d *reader) readCmdline(off, n int64) error {
 // text, which Read could not tell from any other. Its errors are Read's.
 func ReadCmdline(ctx context.Context, r io.ReaderAt, size int64) (*Image, error) {
 	d := newReader(ctx, r, size)
-	d.img.Format = Cmdline
-	err := d.readCmdline(0, size)
+	return d.one(Cmdline, textKind, d.readCmdline(0, size))
+}
+
+// ReadKernel reads the file of size bytes that r holds as a kernel, of which it
+// need not know the kind. Its errors are Read's.
+func ReadKernel(ctx context.Context, r io.ReaderAt, size int64) (*Image, error) {
+	d := newReader(ctx, r, size)
+	return d.one(KernelFile, unknown, d.readKernel(0, size))
+}
+
+// one returns the image of a file that is one part, and was read with err.
+func (d *reader) one(format, kind string, err error) (*Image, error) {
 	if err == nil {
 		d.img.Digest, err = d.whole()
 	}
 	if err != nil {
 		return nil, err
 	}
-	d.img.Parts = []Part{{Name: cmdlineMember, Kind: textKind, Size: size, Digest: d.img.Digest}}
+	d.img.Format = format
+	d.img.Parts = []Part{{Name: format, Kind: kind, Size: d.size, Digest: d.img.Digest}}
 	return d.img, nil
 }
 

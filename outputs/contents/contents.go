@@ -35,7 +35,8 @@
 //     compressed by is not undone, unless the whole file is by gzip or zstd.
 //
 // A command line by itself is a line of text like any other, which Read cannot tell
-// from a manifest: [ReadCmdline] reads it for who knows that it is one.
+// from a manifest, and there are more kernels than those: [ReadCmdline] and
+// [ReadKernel] are for who knows what a file is.
 //
 // # What is left as it stands
 //

@@ -56,11 +56,12 @@ func (d *reader) readLayout(files *list) error {
 	if m, err = files.find(indexFile); err != nil {
 		return err
 	}
-	return l.index(m, 1)
+	return l.index(m, 1, "")
 }
 
-// index reads what an index names (image-spec image-index.md).
-func (l *layout) index(m *member, depth int) error {
+// index reads what an index names (image-spec image-index.md), and what is named
+// tag itself, if that is not "".
+func (l *layout) index(m *member, depth int, tag string) error {
 	if depth > maxIndexes {
 		return invalid("%s: more than %d indexes within each other", m.Name, maxIndexes)
 	}
@@ -75,15 +76,20 @@ func (l *layout) index(m *member, depth int) error {
 		return invalid("%s is no image index of version 2", m.Name)
 	}
 	for i, desc := range doc.Manifests {
-		if err := l.described(desc, depth); err != nil {
+		if err := l.described(desc, depth, cmp.Or(nameOf(desc), tag)); err != nil {
 			return fmt.Errorf("%s: manifests[%d] %s: %w", m.Name, i, desc.Digest, err)
 		}
 	}
 	return nil
 }
 
-// described reads what a descriptor in an index names.
-func (l *layout) described(desc v1.Descriptor, depth int) error {
+// nameOf is what an index calls an image; "" where it does not say.
+func nameOf(desc v1.Descriptor) string {
+	return cmp.Or(desc.Annotations[imageName], desc.Annotations[refName])
+}
+
+// described reads what a descriptor in an index leads to, which is called tag.
+func (l *layout) described(desc v1.Descriptor, depth int, tag string) error {
 	m, err := l.blob(desc)
 	if err == nil {
 		err = l.checkType(m, desc.MediaType)
@@ -97,7 +103,7 @@ func (l *layout) described(desc v1.Descriptor, depth int) error {
 		return nil
 	case desc.MediaType.IsIndex():
 		l.seen[m] = -1
-		return l.index(m, depth+1)
+		return l.index(m, depth+1, tag)
 	case !desc.MediaType.IsImage():
 		m.Kind = string(desc.MediaType) // an index may name anything
 		return nil
@@ -107,7 +113,7 @@ func (l *layout) described(desc v1.Descriptor, depth int) error {
 		}
 		l.seen[m] = n
 	}
-	return l.describe(&l.img.Containers[n], desc)
+	return l.describe(&l.img.Containers[n], desc, tag)
 }
 
 // checkType holds the media type of a document against that of its descriptor:
@@ -129,9 +135,8 @@ func (l *layout) checkType(m *member, stated types.MediaType) error {
 	return invalid("its media type is %q, not %q as the file says", doc.MediaType, stated)
 }
 
-// describe adds what a descriptor says of an image.
-func (l *layout) describe(c *Container, desc v1.Descriptor) error {
-	tag := cmp.Or(desc.Annotations[imageName], desc.Annotations[refName])
+// describe adds what a descriptor says of an image, which is called tag.
+func (l *layout) describe(c *Container, desc v1.Descriptor, tag string) error {
 	if tag != "" && !slices.Contains(c.Tags, tag) && l.img.Format == OCI {
 		c.Tags = append(c.Tags, tag)
 	}
