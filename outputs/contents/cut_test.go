@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -93,6 +94,10 @@ func TestCut(t *testing.T) {
 					t.Fatalf("cut after %d of %d bytes it is read: %d entries", n, len(data), len(img.Entries))
 				}
 				if !errors.Is(err, contents.ErrInvalid) && !errors.Is(err, contents.ErrUnknown) {
+					t.Fatalf("cut after %d bytes: %v", n, err)
+				}
+				var at int
+				if _, scan := fmt.Sscanf(err.Error(), "tar at byte %d", &at); scan == nil && at > n {
 					t.Fatalf("cut after %d bytes: %v", n, err)
 				}
 			}

@@ -40,6 +40,9 @@ func (d *reader) list() (*list, error) {
 	for r := tar.NewReader(in); ; {
 		h, err := r.Next()
 		now, _ := in.Seek(0, io.SeekCurrent) // a section can always say it
+		if now > d.size {                    // the content of the last file is not all there
+			return nil, located(d.size, "tar", invalid("%w", io.ErrUnexpectedEOF))
+		}
 		if errors.Is(err, io.EOF) {
 			if !l.holdsImages() {
 				return nil, nil
