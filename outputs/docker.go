@@ -24,6 +24,9 @@ func (Docker) Summary() string { return "a container image for docker load and p
 // Files implements [Format].
 func (Docker) Files(name string) []string { return []string{name + "-docker.tar"} }
 
+// Compresses implements [Format].
+func (Docker) Compresses() bool { return false }
+
 // Check implements [Format].
 func (Docker) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
 	notices, err := checkContainer(t, o)

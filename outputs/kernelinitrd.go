@@ -22,6 +22,9 @@ func (KernelInitrd) Files(name string) []string {
 	return []string{name + "-kernel", name + "-initrd.img", name + "-cmdline"}
 }
 
+// Compresses implements [Format].
+func (KernelInitrd) Compresses() bool { return true }
+
 // Check implements [Format].
 func (KernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return checkBoot(t, o) }
 
@@ -75,6 +78,9 @@ func (TarKernelInitrd) Summary() string {
 
 // Files implements [Format].
 func (TarKernelInitrd) Files(name string) []string { return []string{name + "-initrd.tar"} }
+
+// Compresses implements [Format].
+func (TarKernelInitrd) Compresses() bool { return true }
 
 // Check implements [Format].
 func (TarKernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return checkBoot(t, o) }

@@ -22,6 +22,9 @@ func (OCI) Summary() string { return "a container image as an OCI image layout i
 // Files implements [Format].
 func (OCI) Files(name string) []string { return []string{name + "-oci.tar"} }
 
+// Compresses implements [Format].
+func (OCI) Compresses() bool { return true }
+
 // Check implements [Format].
 func (OCI) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return checkContainer(t, o) }
 

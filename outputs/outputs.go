@@ -36,6 +36,8 @@ type Format interface {
 	// Files returns the names of the files that it writes for an image called
 	// name, in the order in which it creates them.
 	Files(name string) []string
+	// Compresses tells whether it writes anything as [Options].Compress says.
+	Compresses() bool
 	// Check returns every reason why t cannot be written, joined, before a byte
 	// is, and what a user should hear of what will be. Each names the path and
 	// where it is from.

@@ -21,6 +21,9 @@ func (Tar) Summary() string { return "the root filesystem as a tar archive" }
 // Files implements [Format].
 func (Tar) Files(name string) []string { return []string{name + ".tar"} }
 
+// Compresses implements [Format].
+func (Tar) Compresses() bool { return false }
+
 // Check implements [Format]. It finds what no tar archive can hold.
 func (Tar) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
 	return nil, errors.Join(o.Validate(), encodable(t.Entries(), rootfs.Tar{}))

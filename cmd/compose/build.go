@@ -70,6 +70,7 @@ func (b *buildCommand) run(ctx context.Context, s *session, operands []string) e
 	if err := (outputs.Options{Name: b.imageName(in)}).Validate(); err != nil {
 		return err
 	}
+	b.warnCompress(s)
 	if b.dry {
 		return b.dryRun(ctx, s, in)
 	}
@@ -79,6 +80,13 @@ func (b *buildCommand) run(ctx context.Context, s *session, operands []string) e
 	}
 	defer e.close()
 	return b.build(ctx, s, e, in)
+}
+
+// warnCompress says that -compress is about nothing that is written.
+func (b *buildCommand) warnCompress(s *session) {
+	if b.compress.value != "" && !slices.ContainsFunc(b.formats, outputs.Format.Compresses) {
+		s.ui.warnf("-compress has no effect: %s is not compressed", (&formatsFlag{b.formats}).String())
+	}
 }
 
 // build locks, composes and writes. The old lock and the old files stay until
