@@ -43,7 +43,7 @@ func FuzzReadCpio(f *testing.F) {
 
 // writable brings content to first names, as a tree has it, and leaves the root
 // out. It tells whether a tree could hold the rest: no path twice, none that cpio
-// has another use for.
+// has another use for, no device that Linux does not have.
 func writable(entries []*rootfs.Entry) ([]*rootfs.Entry, bool) {
 	byPath := map[string]*rootfs.Entry{}
 	var kept []*rootfs.Entry
@@ -51,7 +51,7 @@ func writable(entries []*rootfs.Entry) ([]*rootfs.Entry, bool) {
 		if e.Path == "" {
 			continue
 		}
-		if byPath[e.Path] != nil || e.Path == "TRAILER!!!" {
+		if byPath[e.Path] != nil || e.Path == "TRAILER!!!" || e.Major >= 1<<12 || e.Minor >= 1<<20 {
 			return nil, false
 		}
 		byPath[e.Path] = e
