@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -151,6 +152,30 @@ func TestMarshalCanonicalRefuses(t *testing.T) {
 type text2 struct{ s string }
 
 func (text2) MarshalText() ([]byte, error) { return []byte("1"), nil }
+
+// TestCheckJSONKeepsNothing holds that memory does not grow with how many values a
+// document has.
+func TestCheckJSONKeepsNothing(t *testing.T) {
+	data := []byte("[" + strings.Repeat(`[0,{"a":[]}],`, 1<<17) + "0]")
+	live := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	r := &jsonReader{data: data, line: 1, discard: true}
+	before := live()
+	n, err := r.read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if grown := int64(live() - before); grown > 1<<20 {
+		t.Errorf("%d bytes are kept of %d", grown, len(data))
+	}
+	if n == nil || len(n.Content) != 0 {
+		t.Errorf("a node with %d parts", len(n.Content))
+	}
+}
 
 func TestCheckJSON(t *testing.T) {
 	deep := strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth)

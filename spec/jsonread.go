@@ -16,7 +16,8 @@ import (
 // disagree on which counts), no lone surrogate, at most 64 levels deep. The
 // error is an [Error] with line and column. See RFC 8259 and RFC 7493, "I-JSON".
 func CheckJSON(data []byte) error {
-	_, err := readJSON(data, true)
+	r := &jsonReader{data: data, line: 1, strictCase: true, discard: true}
+	_, err := r.read()
 	return err
 }
 
@@ -28,6 +29,10 @@ const maxDepth = 64
 // JSON forbids.
 func readJSON(data []byte, strictCase bool) (*yaml.Node, error) {
 	r := &jsonReader{data: data, line: 1, strictCase: strictCase}
+	return r.read()
+}
+
+func (r *jsonReader) read() (*yaml.Node, error) {
 	r.space()
 	n, err := r.value()
 	if err != nil {
@@ -49,6 +54,7 @@ type jsonReader struct {
 	runes      int // how many those are
 	depth      int
 	strictCase bool // refuse keys that differ in case alone
+	discard    bool // keep no node of what has been read: a value of two bytes would have one
 }
 
 // pos returns the position of the next character. It counts on from where it was
@@ -124,14 +130,18 @@ func (r *jsonReader) value() (*yaml.Node, error) {
 }
 
 // nested reads a list or an object up to its closing bracket.
-func (r *jsonReader) nested(n *yaml.Node, closing byte, item func(*yaml.Node, map[string]bool) error) (*yaml.Node, error) {
+func (r *jsonReader) nested(n *yaml.Node, closing byte, item func(*yaml.Node, map[string]string) error) (*yaml.Node, error) {
 	if r.depth++; r.depth > maxDepth {
 		return nil, r.fail("more than %d levels deep", maxDepth)
 	}
-	seen := map[string]bool{}
+	var seen map[string]string // each key as it is spelt, by what it counts as
+	if closing == '}' {
+		seen = map[string]string{}
+	}
 	r.at++
-	for r.space(); r.peek() != closing; r.space() {
-		if len(n.Content) > 0 {
+	r.space()
+	for first := true; r.peek() != closing; first = false {
+		if !first {
 			if r.peek() != ',' {
 				return nil, r.fail("unexpected %s; want a comma or %q", r.here(), closing)
 			}
@@ -141,19 +151,27 @@ func (r *jsonReader) nested(n *yaml.Node, closing byte, item func(*yaml.Node, ma
 		if err := item(n, seen); err != nil {
 			return nil, err
 		}
+		r.space()
 	}
 	r.at++
 	r.depth--
 	return n, nil
 }
 
-func (r *jsonReader) element(n *yaml.Node, _ map[string]bool) error {
+func (r *jsonReader) element(n *yaml.Node, _ map[string]string) error {
 	v, err := r.value()
-	n.Content = append(n.Content, v)
+	r.keep(n, v)
 	return err
 }
 
-func (r *jsonReader) member(n *yaml.Node, seen map[string]bool) error {
+// keep makes nodes part of n.
+func (r *jsonReader) keep(n *yaml.Node, nodes ...*yaml.Node) {
+	if !r.discard {
+		n.Content = append(n.Content, nodes...)
+	}
+}
+
+func (r *jsonReader) member(n *yaml.Node, seen map[string]string) error {
 	if r.peek() != '"' {
 		return r.fail("unexpected %s; want a key in double quotes", r.here())
 	}
@@ -166,10 +184,10 @@ func (r *jsonReader) member(n *yaml.Node, seen map[string]bool) error {
 	if r.strictCase {
 		name = strings.ToLower(name)
 	}
-	if seen[name] {
-		return start.fail("the key %q is there twice%s", key.Value, caseNote(n, key.Value))
+	if before, ok := seen[name]; ok {
+		return start.fail("the key %q is there twice%s", key.Value, caseNote(before, key.Value))
 	}
-	seen[name] = true
+	seen[name] = key.Value
 	r.space()
 	if r.peek() != ':' {
 		return r.fail("unexpected %s; want a colon behind the key %q", r.here(), key.Value)
@@ -177,18 +195,16 @@ func (r *jsonReader) member(n *yaml.Node, seen map[string]bool) error {
 	r.at++
 	r.space()
 	v, err := r.value()
-	n.Content = append(n.Content, key, v)
+	r.keep(n, key, v)
 	return err
 }
 
 // caseNote explains a duplicate key that is spelt otherwise before.
-func caseNote(n *yaml.Node, key string) string {
-	for i := 0; i < len(n.Content); i += 2 {
-		if other := n.Content[i].Value; other != key && strings.EqualFold(other, key) {
-			return fmt.Sprintf(": as %q before", other)
-		}
+func caseNote(before, key string) string {
+	if before == key {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf(": as %q before", before)
 }
 
 // number reads a number as it is spelt; see RFC 8259, "Numbers".
