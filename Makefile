@@ -46,9 +46,7 @@ workload: build ## make the measuring workload in WORKLOAD (needs ../shared/work
 	@test/workload.sh -make '$(WORKLOAD)'
 
 fuzz: ## run each fuzz target for FUZZTIME
-	@set -e; for pkg in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; done; done
+	@GO='$(GO)' test/fuzz.sh $(FUZZTIME)
 
 lint: $(LINT) ## golangci-lint with .golangci.yml
 	$(LINT) run ./...
