@@ -88,6 +88,15 @@ func microcode(e *rootfs.Entry) (*rootfs.Entry, error) {
 	return e, nil
 }
 
+// front is what goes before the initramfs: nothing, or the microcode, up to where
+// an archive may begin (initramfs buffer format, "ALGN(4)").
+func (b *boot) front() stream {
+	if b.ucode == nil {
+		return joined(nil)
+	}
+	return joined{content{b.ucode}, zeros(rootfs.Cpio{}.Pad(b.ucode.Size))}
+}
+
 // compression returns how the initramfs is compressed: as wished, where the
 // kernel can undo it; without a wish by gzip, or by what the kernel is said to
 // undo best.

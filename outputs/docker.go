@@ -55,7 +55,7 @@ func (f Docker) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
 	}
 	defer image.close()
 	config := inMemory(image.config)
-	m := archiveManifest{Config: blobPath(config.digest), RepoTags: []string{env.Name + ":" + tag}}
+	m := archiveManifest{Config: blobPath(config.digest), Layers: []string{}, RepoTags: []string{env.Name + ":" + tag}}
 	for _, b := range image.blobs {
 		m.Layers = append(m.Layers, blobPath(b.digest))
 	}

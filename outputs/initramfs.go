@@ -34,12 +34,17 @@ const initPath = "usr/lib/compose/init"
 // no trailer between them, so the kernel and every cpio see one archive. newc
 // has no extended attributes, so they lie in a file that init applies.
 type initramfs struct {
+	*boot
 	stream
 	memory int64 // bytes of memory that are needed to boot
 }
 
-// newInitramfs makes the parts of t's initramfs. Its microcode is loaded before it.
-func newInitramfs(ctx context.Context, env Env, t *rootfs.Tree, b *boot) (*initramfs, error) {
+// newInitramfs makes the parts of t's initramfs.
+func newInitramfs(ctx context.Context, env Env, t *rootfs.Tree) (*initramfs, error) {
+	b, err := readBoot(t)
+	if err != nil {
+		return nil, err
+	}
 	c, err := b.compression(env.Compress)
 	if err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func newInitramfs(ctx context.Context, env Env, t *rootfs.Tree, b *boot) (*initr
 	}
 	// Whole MiB, so that a small change does not change the beginning too.
 	loaded := b.front().size() + main.size()
-	r := &initramfs{memory: upTo(bootMemory(slices.Values(entries), loaded, b.cmdline), 1<<20)}
+	r := &initramfs{boot: b, memory: upTo(bootMemory(slices.Values(entries), loaded, b.cmdline), 1<<20)}
 	first := ownEntries(entries, r.memory)
 	all := joined{main}
 	front, err := part(false, first...)

@@ -30,16 +30,12 @@ func (KernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return 
 
 // Write implements [Format].
 func (f KernelInitrd) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
-	b, err := readBoot(t)
-	if err != nil {
-		return err
-	}
-	ram, err := newInitramfs(ctx, env, t, b)
+	ram, err := newInitramfs(ctx, env, t)
 	if err != nil {
 		return err
 	}
 	defer ram.close()
-	streams := []stream{content{t.At(rootfs.KernelPath)}, joined{b.front(), ram}, content{t.At(rootfs.CmdlinePath)}}
+	streams := []stream{content{t.At(rootfs.KernelPath)}, joined{ram.front(), ram}, content{t.At(rootfs.CmdlinePath)}}
 	for i, name := range f.Files(env.Name) {
 		if err := writeFile(ctx, env, name, streams[i]); err != nil {
 			return err
@@ -47,15 +43,6 @@ func (f KernelInitrd) Write(ctx context.Context, t *rootfs.Tree, env Env) error 
 	}
 	env.Notify(ram.notice())
 	return nil
-}
-
-// front is what goes before the initramfs: nothing, or the microcode, up to where
-// an archive may begin (initramfs buffer format, "ALGN(4)").
-func (b *boot) front() stream {
-	if b.ucode == nil {
-		return joined(nil)
-	}
-	return joined{content{b.ucode}, zeros(rootfs.Cpio{}.Pad(b.ucode.Size))}
 }
 
 // notice tells how much memory is needed.
@@ -87,11 +74,7 @@ func (TarKernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { retu
 
 // Write implements [Format].
 func (f TarKernelInitrd) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
-	b, err := readBoot(t)
-	if err != nil {
-		return err
-	}
-	ram, err := newInitramfs(ctx, env, t, b)
+	ram, err := newInitramfs(ctx, env, t)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type layer struct {
 // otherwise see directories that nobody described.
 //
 // Where there are more packages than layers, packages share them: each goes
-// where a hash of its first path says, so that adding one moves hardly another.
+// where a hash of its first path says, so that adding one moves few others.
 func layers(t *rootfs.Tree) []*layer {
 	names := t.Segments()
 	bySegment := make([]*layer, len(names)+1) // and one for what is compose's own

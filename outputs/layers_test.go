@@ -1,6 +1,7 @@
 package outputs
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -178,5 +179,16 @@ func TestNoWhiteouts(t *testing.T) {
 	}
 	if _, err := (Tar{}).Check(tree, Options{Name: "image"}); err != nil {
 		t.Errorf("tar: %v", err)
+	}
+}
+
+// TestContainerOfNothing holds that lists without an item are lists.
+func TestContainerOfNothing(t *testing.T) {
+	for _, f := range []Format{Docker{}, OCI{}} {
+		for name, data := range writeAll(t, f, treeOf(t), Options{Name: "image"}, &memCache{}) {
+			if bytes.Contains(data, []byte("null")) || !bytes.Contains(data, []byte(`"diff_ids": []`)) {
+				t.Errorf("%s: %q", name, data)
+			}
+		}
 	}
 }

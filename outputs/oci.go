@@ -119,7 +119,7 @@ func (f OCI) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
 
 // manifest is the image's manifest.
 func (c *container) manifest(how Compression) ([]byte, error) {
-	m := imageManifest{SchemaVersion: 2, MediaType: mediaManifest, Config: describe(mediaConfig, c.config)}
+	m := imageManifest{SchemaVersion: 2, MediaType: mediaManifest, Config: describe(mediaConfig, c.config), Layers: []descriptor{}}
 	for _, b := range c.blobs {
 		m.Layers = append(m.Layers, descriptor{MediaType: layerMedia(how), Digest: b.digest.String(), Size: b.size()})
 	}

@@ -85,7 +85,7 @@ func (b *buildCommand) run(ctx context.Context, s *session, operands []string) e
 // warnCompress says that -compress is about nothing that is written.
 func (b *buildCommand) warnCompress(s *session) {
 	if b.compress.value != "" && !slices.ContainsFunc(b.formats, outputs.Format.Compresses) {
-		s.ui.warnf("-compress has no effect: %s is not compressed", (&formatsFlag{b.formats}).String())
+		s.ui.warnf("-compress has no effect: %s is not compressed", namesOf(b.formats))
 	}
 }
 
@@ -204,7 +204,7 @@ func (b *buildCommand) check(operands []string) error {
 	case b.set["o"] && b.out == "":
 		return usagef("build", "flag -o: the value is empty")
 	case b.set["o"] && (len(b.formats) > 1 || len(b.formats[0].Files("x")) > 1):
-		return usagef("build", "-o takes one file, and %s would write more: use -dir, or a -format of one file, such as tar", (&formatsFlag{b.formats}).String())
+		return usagef("build", "-o takes one file, and %s would write more: use -dir, or a -format of one file, such as tar", namesOf(b.formats))
 	case b.set["name"] && (outputs.Options{Name: b.name}).Validate() != nil:
 		return usagef("build", "flag -name: %q: %v", b.name, outputs.ErrName)
 	case operands[len(operands)-1] == "-" && b.name == "":
@@ -235,10 +235,13 @@ func (b *buildCommand) paths(f outputs.Format, name string) []string {
 // formatsFlag is -format: names with commas between, and again.
 type formatsFlag struct{ formats []outputs.Format }
 
-func (f *formatsFlag) String() string {
+func (f *formatsFlag) String() string { return namesOf(f.formats) }
+
+// namesOf lists formats as -format takes them.
+func namesOf(formats []outputs.Format) string {
 	var names []string
-	for _, format := range f.formats {
-		names = append(names, format.Name())
+	for _, f := range formats {
+		names = append(names, f.Name())
 	}
 	return strings.Join(names, ",")
 }
