@@ -104,7 +104,7 @@ type Device struct {
 	Major int64 `yaml:"major" check:"range=0..4294967295"`
 	// Minor is the device's number.
 	Minor int64 `yaml:"minor" check:"range=0..4294967295"`
-	// Mode is the node's permissions in octal, in quotes.
+	// Mode is the node's permissions in octal, in quotes, at most "0777".
 	Mode Mode `yaml:"mode"`
 }
 

@@ -112,6 +112,8 @@ func (v *Device) checkNode(d *decoder, n *yaml.Node) {
 	case d.spoiled:
 	case v.Path == allDevices && v.Mode.Set:
 		d.failAt(n, "mode", "the path all makes no node that could have a mode")
+	case v.Mode.Bits > maxDeviceMode:
+		d.failAt(n, "mode", "%q is not a device's mode: the highest is \"0777\"", v.Mode)
 	case v.Path != allDevices && v.Type == "a":
 		d.failAt(n, "type", "the type a (any) goes with the path all alone")
 	}

@@ -239,6 +239,11 @@ var octal = regexp.MustCompile(`^(?:0o)?[0-7]{1,5}$`)
 // maxMode has every permission, setuid, setgid and the sticky bit.
 const maxMode = 0o7777
 
+// maxDeviceMode has every permission: a device node of a container has no setuid,
+// setgid or sticky bit (OCI runtime specification, config-linux, "Devices";
+// the schema's FileMode).
+const maxDeviceMode = 0o777
+
 // decodeNode reads octal digits. They must be in quotes: without them 0644 is
 // 420 to some YAML readers and 644 to others.
 func (m *Mode) decodeNode(d *decoder, n *yaml.Node) {
