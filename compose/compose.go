@@ -92,6 +92,7 @@ func (b *builder) treeOptions() (rootfs.TreeOptions, error) {
 	o := rootfs.TreeOptions{
 		Arch: b.Platform.Architecture, Variant: b.Platform.Variant,
 		Epoch: b.Lock.Epoch, Fixed: b.Lock.Timestamps == spec.Fixed,
+		Menu:          rootfs.Menu{Title: b.manifest.Bootloader.Title, Timeout: b.manifest.Bootloader.Timeout},
 		Decompressors: b.decompressors,
 	}
 	_, err = hex.Decode(o.Inputs[:], []byte(digest.Hex))

@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/composeos/compose/compose/flatten"
 	"github.com/composeos/compose/compose/rootfs"
 	"github.com/composeos/compose/spec"
 )
 
-// layOut lays out a part that is no container: the kernel, an init image or a
-// volume.
+// layOut lays out a part that is no container: the kernel, the boot loader, an init
+// image or a volume.
 func (b *builder) layOut(ctx context.Context, p *part) ([]rootfs.Segment, error) {
 	switch p.section {
 	case kernelSection:
 		return b.kernel(ctx, p)
+	case bootloaderSection:
+		return bootloader(p)
 	case volumeSection:
 		return volume(p)
 	}
@@ -47,10 +50,7 @@ func (b *builder) kernel(ctx context.Context, p *part) ([]rootfs.Segment, error)
 		if err != nil {
 			return err
 		}
-		boot.Entries = append(boot.Entries, &rootfs.Entry{
-			Path: path, Type: rootfs.File, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.ModTime,
-			Size: e.Size, Digest: e.Digest, Body: e.Body, Origin: p.origin(),
-		})
+		boot.Entries = append(boot.Entries, p.placed(e, path))
 		return nil
 	}
 	boot.Entries = append(boot.Entries, rootfs.MadeDir(rootfs.BootDir, 0o755), rootfs.MadeFile(rootfs.CmdlinePath, 0o644, []byte(k.Cmdline)))
@@ -63,6 +63,34 @@ func (b *builder) kernel(ctx context.Context, p *part) ([]rootfs.Segment, error)
 		return nil, err
 	}
 	return append([]rootfs.Segment{boot}, modules...), nil
+}
+
+// bootloader lays out the boot loader's files. A format that needs one that is not
+// there says so; an image that has none of them is not a boot loader's.
+func bootloader(p *part) ([]rootfs.Segment, error) {
+	s := rootfs.Segment{Name: p.origin()}
+	for _, name := range rootfs.LoaderFiles() {
+		if rootfs.Find(p.image.files, name) == nil {
+			continue
+		}
+		e, err := p.file(name)
+		if err != nil {
+			return nil, err
+		}
+		s.Entries = append(s.Entries, p.placed(e, p.path+"/"+name))
+	}
+	if len(s.Entries) == 0 {
+		return nil, fmt.Errorf("%s is no boot loader's image: it has none of %s", p.ref, strings.Join(rootfs.LoaderFiles(), ", "))
+	}
+	return []rootfs.Segment{s}, nil
+}
+
+// placed is a file of the part's image, at its place in the tree.
+func (p *part) placed(e *rootfs.Entry, path string) *rootfs.Entry {
+	return &rootfs.Entry{
+		Path: path, Type: rootfs.File, Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: e.ModTime,
+		Size: e.Size, Digest: e.Digest, Body: e.Body, Origin: p.origin(),
+	}
 }
 
 // readKernelLabel notes what the kernel can unpack an initramfs with.

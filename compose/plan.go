@@ -16,6 +16,7 @@ type section string
 // The sections, as the manifest spells them.
 const (
 	kernelSection     section = "kernel"
+	bootloaderSection section = "bootloader"
 	initSection       section = "init"
 	volumeSection     section = "volumes"
 	onbootSection     section = spec.Onboot
@@ -82,7 +83,7 @@ type Planned struct {
 }
 
 // Plan says what a build would lay out and where, in the order of ownership:
-// the kernel, init, volumes, then the containers as they run. It does no I/O.
+// the kernel, the boot loader, init, volumes, then the containers as they run. It does no I/O.
 func Plan(m *spec.Manifest) []Planned {
 	var planned []Planned
 	for _, p := range plan(m) {
@@ -103,6 +104,9 @@ func plan(m *spec.Manifest) []*part {
 	var parts []*part
 	if !m.Kernel.Image.IsZero() {
 		parts = append(parts, &part{section: kernelSection, where: "kernel", ref: m.Kernel.Image, path: rootfs.KernelPath})
+	}
+	if !m.Bootloader.Image.IsZero() {
+		parts = append(parts, &part{section: bootloaderSection, where: "bootloader", ref: m.Bootloader.Image, path: rootfs.LoaderDir})
 	}
 	for i, n := range m.Init {
 		parts = append(parts, &part{section: initSection, where: fmt.Sprintf("init[%d]", i), ref: n.Image})

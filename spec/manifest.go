@@ -34,6 +34,8 @@ import "gopkg.in/yaml.v3"
 type Manifest struct {
 	// Kernel is the package that boots the system. Without it the image is a root filesystem only.
 	Kernel Kernel `yaml:"kernel"`
+	// Bootloader is the package that starts the kernel from a disk or a CD.
+	Bootloader Bootloader `yaml:"bootloader"`
 	// Init lists images that are laid out at the root of the filesystem, in order.
 	Init []InitImage `yaml:"init"`
 	// Onboot lists containers that run once, one after the other, before the services start.
@@ -76,6 +78,18 @@ type Kernel struct {
 	Tar *string `yaml:"tar" check:"inside"`
 	// UCode is the file in the image that holds the CPU's microcode as an uncompressed cpio archive.
 	UCode string `yaml:"ucode" check:"inside"`
+
+	Pos Pos `yaml:"-"`
+}
+
+// Bootloader is the image that brings what firmware starts, and what it shows.
+type Bootloader struct {
+	// Image is the boot loader's package image.
+	Image Ref `yaml:"image"`
+	// Title is the text of the boot menu's entry; the default is the PRETTY_NAME of the system's os-release.
+	Title string `yaml:"title" check:"title"`
+	// Timeout is how many seconds the boot menu waits; the default, 0, boots at once.
+	Timeout int64 `yaml:"timeout" check:"range=0..3600"`
 
 	Pos Pos `yaml:"-"`
 }

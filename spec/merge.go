@@ -12,16 +12,17 @@ import (
 )
 
 // Merge lays manifests one after the other: lists append, and of each field of
-// the kernel, and of timestamps, the last that is not empty counts. It does not
-// change them. The error holds every fault that shows only now: names of
-// services and volumes that come twice, a kernel without an image, a uid, gid or
-// bind that names nothing, one spelling of a local path for two places, two
-// trust sections. One manifest alone is checked in the same way.
+// the kernel and the boot loader, and of timestamps, the last that is not empty
+// counts. It does not change them. The error holds every fault that shows only now:
+// names of services and volumes that come twice, a kernel or a boot loader without an
+// image, a uid, gid or bind that names nothing, one spelling of a local path for two
+// places, two trust sections. One manifest alone is checked in the same way.
 func Merge(ms ...*Manifest) (*Manifest, error) {
 	out := new(Manifest)
 	var f faults
 	for _, m := range ms {
 		out.Kernel = mergeKernel(out.Kernel, m.Kernel)
+		out.Bootloader = mergeBootloader(out.Bootloader, m.Bootloader)
 		out.Init = append(out.Init, m.Init...)
 		out.Onboot = append(out.Onboot, m.Onboot...)
 		out.Onshutdown = append(out.Onshutdown, m.Onshutdown...)
@@ -43,6 +44,9 @@ func Merge(ms ...*Manifest) (*Manifest, error) {
 	out.checkPlaces(&f)
 	if out.Kernel.Image.IsZero() && out.Kernel != (Kernel{}) {
 		f.add(Error{Pos: out.Kernel.Pos, Where: "kernel", What: `the key "image" is missing`})
+	}
+	if out.Bootloader.Image.IsZero() && out.Bootloader != (Bootloader{}) {
+		f.add(Error{Pos: out.Bootloader.Pos, Where: "bootloader", What: `the key "image" is missing`})
 	}
 	if err := f.errInOrder(); err != nil {
 		return nil, err
@@ -66,6 +70,17 @@ func mergeKernel(a, b Kernel) Kernel {
 		k.Pos = b.Pos
 	}
 	return k
+}
+
+func mergeBootloader(a, b Bootloader) Bootloader {
+	l := Bootloader{Image: a.Image, Title: cmp.Or(b.Title, a.Title), Timeout: cmp.Or(b.Timeout, a.Timeout), Pos: a.Pos}
+	if !b.Image.IsZero() {
+		l.Image = b.Image
+	}
+	if a.Image.IsZero() && b.Pos != (Pos{}) {
+		l.Pos = b.Pos
+	}
+	return l
 }
 
 // Place is where a container stands in a manifest.
@@ -105,19 +120,22 @@ func (p Place) Where(c *Container) string {
 
 // ImageUse is one place where a manifest names an image.
 type ImageUse struct {
-	Where     string // such as "kernel", "init[0]", "services[2] nginx", "volumes[1] web"
+	Where     string // such as "kernel", "bootloader", "init[0]", "services[2] nginx", "volumes[1] web"
 	Ref       Ref
 	Pos       Pos
 	Platforms []Platform // that it is named for, sorted, each once; none stands for the one that is built for
 }
 
 // Images returns every place where an image is named, in the order kernel,
-// init, onboot, onshutdown, services, volumes. An image that is named twice
+// bootloader, init, onboot, onshutdown, services, volumes. An image that is named twice
 // comes twice.
 func (m *Manifest) Images() []ImageUse {
 	var uses []ImageUse
 	if !m.Kernel.Image.IsZero() {
 		uses = append(uses, ImageUse{Where: "kernel", Ref: m.Kernel.Image, Pos: m.Kernel.Pos})
+	}
+	if !m.Bootloader.Image.IsZero() {
+		uses = append(uses, ImageUse{Where: "bootloader", Ref: m.Bootloader.Image, Pos: m.Bootloader.Pos})
 	}
 	for i, image := range m.Init {
 		uses = append(uses, ImageUse{Where: fmt.Sprintf("init[%d]", i), Ref: image.Image, Pos: image.Pos})

@@ -65,6 +65,10 @@ func (k *Kernel) checkNode(d *decoder, n *yaml.Node) {
 	k.Pos = d.pos(n)
 }
 
+func (b *Bootloader) checkNode(d *decoder, n *yaml.Node) {
+	b.Pos = d.pos(n)
+}
+
 func (c *Container) checkNode(d *decoder, n *yaml.Node) {
 	c.Pos, c.node = d.pos(n), n
 	c.Config.checkNode(d, n)

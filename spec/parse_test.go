@@ -99,7 +99,7 @@ func TestParseReads(t *testing.T) {
 		{"local reference", m.Init[2].Image.File(), "dir/init"},
 		{"layout", m.Init[1].Image, Ref{Transport: OCI, Name: "images", Tag: "tools", Base: "dir"}},
 		{"an alias of an entry", m.Onboot[1].Name, "mount"},
-		{"position of an entry", s.Pos, Pos{"dir/full.yml", 17, 5}},
+		{"position of an entry", s.Pos, Pos{"dir/full.yml", 21, 5}},
 		{"lower case in a mount", s.Mounts[1].UIDMappings[0].HostID, uint32(1000)},
 		{"lower case in resources", *s.Resources.BlockIO.Weight, uint16(10)},
 		{"lower case deeper in resources", s.Resources.BlockIO.ThrottleReadBpsDevice[0].Rate, uint64(5)},

@@ -30,6 +30,7 @@ func textChecks() []textCheck {
 		{"namespace", checkNamespace},
 		{"platform", func(s, _ string) error { _, err := ParsePlatform(s); return err }},
 		{"rlimit", func(s, _ string) error { _, err := ParseRlimit(s); return err }},
+		{"title", checkTitle},
 		{"tmpfs", func(s, _ string) error { _, err := ParseTmpfs(s); return err }},
 	}
 }
@@ -47,6 +48,20 @@ func checkName(s string) error {
 		return fmt.Errorf("%q is not a name: want lower-case letters, digits, _ and -", s)
 	case len(s) > maxName:
 		return fmt.Errorf("the name has %d letters; at most %d can be", len(s), maxName)
+	}
+	return nil
+}
+
+// maxTitle is what fits into a line of any boot menu.
+const maxTitle = 60
+
+// checkTitle takes what every boot loader can show: no more than ASCII.
+func checkTitle(s, _ string) error {
+	if i := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
+		return fmt.Errorf("%q: a boot menu shows printable ASCII alone", s)
+	}
+	if len(s) > maxTitle {
+		return fmt.Errorf("the title has %d letters; at most %d can be", len(s), maxTitle)
 	}
 	return nil
 }

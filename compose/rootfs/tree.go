@@ -20,6 +20,7 @@ type TreeOptions struct {
 	Epoch         int64    // seconds since 1970; no packaged file is younger
 	Fixed         bool     // every file has DefaultModTime
 	Inputs        Digest   // names everything that the tree is a function of; zero where nobody says
+	Menu          Menu     // of the boot loader
 	Decompressors []string // what the kernel's package says that the kernel unpacks an initramfs with, best first: "gzip", "zstd"; empty where it does not say
 }
 
@@ -30,7 +31,14 @@ const (
 	KernelPath  = "boot/kernel"
 	CmdlinePath = "boot/cmdline"
 	UcodePath   = "boot/ucode.cpio" // microcode, as an uncompressed cpio archive; not in every tree
+	LoaderDir   = "boot/loader"     // the boot loader's files; not in every tree
 )
+
+// Menu is what a boot loader shows.
+type Menu struct {
+	Title   string // of the entry; "" leaves it to who writes it
+	Timeout int64  // how long it waits, seconds
+}
 
 // Conflict is a path that two packages brought with different content.
 type Conflict struct {

@@ -22,6 +22,7 @@ func tables() map[string]reflect.Type {
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[spec.Manifest](),
 		reflect.TypeFor[spec.Kernel](),
+		reflect.TypeFor[spec.Bootloader](),
 		reflect.TypeFor[spec.Container](),
 		reflect.TypeFor[spec.Mount](),
 		reflect.TypeFor[spec.Device](),

@@ -197,6 +197,8 @@ func pattern(check string) string {
 		return "^[^/]+(?:/[^/]+){0,2}$"
 	case "rlimit":
 		return "^[^,]+,[^,]+,[^,]+$"
+	case "title":
+		return "^[ -~]{0,60}$"
 	case "tmpfs":
 		return "^/[^:]*(?::[^:]+)?$"
 	}
