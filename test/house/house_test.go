@@ -37,9 +37,10 @@ func rooms() []room {
 		{"compose/image", []string{"spec", "compose/rootfs", "compose/store"}},
 		{"compose/bundle", []string{"spec"}},
 		{"compose", []string{"spec", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle"}},
-		{"outputs", []string{"spec", "compose/rootfs"}},
+		{"outputs/isodisk", nil},
+		{"outputs", []string{"spec", "compose/rootfs", "outputs/isodisk"}},
 		{"outputs/contents", []string{"spec", "compose/rootfs"}},
-		{"cmd/compose", []string{"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle", "outputs", "outputs/contents"}},
+		{"cmd/compose", []string{"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle", "outputs", "outputs/contents", "outputs/isodisk"}},
 	}
 }
 
