@@ -27,6 +27,9 @@ func (Docker) Files(name string) []string { return []string{name + "-docker.tar"
 // Compresses implements [Format].
 func (Docker) Compresses() bool { return false }
 
+// Sized implements [Format].
+func (Docker) Sized() bool { return false }
+
 // Check implements [Format].
 func (Docker) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
 	notices, err := checkContainer(t, o)

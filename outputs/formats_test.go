@@ -27,6 +27,22 @@ var ucode = string(rootfs.Cpio{}.Trailer()) + "!"
 // name is left out of an initramfs.
 func bootTree(t testing.TB, more ...*rootfs.Entry) *rootfs.Tree {
 	t.Helper()
+	return newBootTree(t, rootfs.TreeOptions{Arch: "arm64", Variant: "v8"}, nil, more)
+}
+
+// treeFor is a bootTree that f can write: with a boot loader, for an amd64 machine,
+// where it has to be.
+func treeFor(t testing.TB, f Format, more ...*rootfs.Entry) *rootfs.Tree {
+	t.Helper()
+	switch f.(type) {
+	case ISO, RawEFI, UKI:
+		return mediumTree(t, more...)
+	}
+	return bootTree(t, more...)
+}
+
+func newBootTree(t testing.TB, o rootfs.TreeOptions, loader, more []*rootfs.Entry) *rootfs.Tree {
+	t.Helper()
 	file := func(path, content string, inode uint32) *rootfs.Entry {
 		e := rootfs.MadeFile(path, 0o644, []byte(content))
 		e.Made, e.Inode, e.Origin = false, inode, "kernel acme/kernel"
@@ -39,12 +55,14 @@ func bootTree(t testing.TB, more ...*rootfs.Entry) *rootfs.Tree {
 	}
 	system := slices.Collect(smallTree(t).Entries())
 	service := append([]*rootfs.Entry{file("containers/services/a/lower/x", "x", 0)}, more...)
+	o.Epoch, o.Inputs = 1600000000, rootfs.Digest{1, 2, 3}
 	tree, _, err := rootfs.NewTree([]rootfs.Segment{
 		{Name: "kernel acme/kernel", Entries: boot},
+		{Name: "bootloader acme/loader", Entries: rootfs.Sort(loader)},
 		{Name: "init[0] base", Entries: append(system, file("init", "an init", 0))},
 		{Name: "services[0] a", Entries: rootfs.Sort(service)},
 		{Name: "files", Entries: []*rootfs.Entry{rootfs.MadeFile("etc/motd", 0o600, []byte("hello"))}, Files: true},
-	}, rootfs.TreeOptions{Arch: "arm64", Variant: "v8", Epoch: 1600000000, Inputs: rootfs.Digest{1, 2, 3}})
+	}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +74,7 @@ func TestGolden(t *testing.T) {
 	var b strings.Builder
 	for _, f := range All() {
 		for _, c := range append(Compressions(), "") {
-			files := writeAll(t, f, bootTree(t), Options{Name: "image", Compress: c}, &memCache{})
+			files := writeAll(t, f, treeFor(t, f), Options{Name: "image", Compress: c}, &memCache{})
 			for _, name := range f.Files("image") {
 				fmt.Fprintf(&b, "%-17s %-4s %s %d %x\n", f.Name(), c, name, len(files[name]), sha256.Sum256(files[name]))
 			}
@@ -78,8 +96,8 @@ func TestGolden(t *testing.T) {
 // TestSameBytes writes the same tree on other numbers of processors, with a cache
 // that has all, some or nothing of it.
 func TestSameBytes(t *testing.T) {
-	tree := bootTree(t, manyFiles(300, 1)...)
 	for _, f := range All() {
+		tree := treeFor(t, f, manyFiles(300, 1)...)
 		for _, c := range Compressions() {
 			o := Options{Name: "image", Compress: c}
 			cache := &memCache{}

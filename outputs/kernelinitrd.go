@@ -25,6 +25,9 @@ func (KernelInitrd) Files(name string) []string {
 // Compresses implements [Format].
 func (KernelInitrd) Compresses() bool { return true }
 
+// Sized implements [Format].
+func (KernelInitrd) Sized() bool { return false }
+
 // Check implements [Format].
 func (KernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return checkBoot(t, o) }
 
@@ -68,6 +71,9 @@ func (TarKernelInitrd) Files(name string) []string { return []string{name + "-in
 
 // Compresses implements [Format].
 func (TarKernelInitrd) Compresses() bool { return true }
+
+// Sized implements [Format].
+func (TarKernelInitrd) Sized() bool { return false }
 
 // Check implements [Format].
 func (TarKernelInitrd) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return checkBoot(t, o) }

@@ -25,6 +25,9 @@ func (OCI) Files(name string) []string { return []string{name + "-oci.tar"} }
 // Compresses implements [Format].
 func (OCI) Compresses() bool { return true }
 
+// Sized implements [Format].
+func (OCI) Sized() bool { return false }
+
 // Check implements [Format].
 func (OCI) Check(t *rootfs.Tree, o Options) ([]Notice, error) { return checkContainer(t, o) }
 

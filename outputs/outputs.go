@@ -25,6 +25,7 @@ import (
 	"strings"
 
 	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/outputs/isodisk"
 )
 
 // Format is one kind of output.
@@ -38,6 +39,8 @@ type Format interface {
 	Files(name string) []string
 	// Compresses tells whether it writes anything as [Options].Compress says.
 	Compresses() bool
+	// Sized tells whether it writes anything of the size that [Options].Size says.
+	Sized() bool
 	// Check returns every reason why t cannot be written, joined, before a byte
 	// is, and what a user should hear of what will be. Each names the path and
 	// where it is from.
@@ -55,6 +58,9 @@ func formats() []Format {
 		Tar{},
 		Docker{},
 		OCI{},
+		ISO{},
+		RawEFI{},
+		UKI{},
 	}
 }
 
@@ -70,8 +76,11 @@ func Names() []string {
 	return names
 }
 
-// Lookup returns the format of that name.
+// Lookup returns the format of that name, or of another one that linuxkit has for it.
 func Lookup(name string) (Format, bool) {
+	if name == "iso-efi-initrd" {
+		name = ISO{}.Name()
+	}
 	for _, f := range formats() {
 		if f.Name() == name {
 			return f, true
@@ -83,6 +92,9 @@ func Lookup(name string) (Format, bool) {
 // ErrName is what [Options.Validate] says of a bad name of an image.
 var ErrName = errors.New("a name is letters, digits and . _ + -, does not begin with - or . and has up to 200 bytes")
 
+// Sector is what the size of a disk is a multiple of, bytes.
+const Sector = isodisk.Sector
+
 // maxImageName leaves room in a file name of 255 bytes for what formats append.
 const maxImageName = 200
 
@@ -90,6 +102,7 @@ const maxImageName = 200
 type Options struct {
 	Name     string      // of the image; files are named after it
 	Compress Compression // "" leaves it to the format
+	Size     int64       // of a disk, bytes; 0 is as small as it can be
 }
 
 // Notice is something that a user should hear of.

@@ -24,6 +24,9 @@ func (Tar) Files(name string) []string { return []string{name + ".tar"} }
 // Compresses implements [Format].
 func (Tar) Compresses() bool { return false }
 
+// Sized implements [Format].
+func (Tar) Sized() bool { return false }
+
 // Check implements [Format]. It finds what no tar archive can hold.
 func (Tar) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
 	return nil, errors.Join(o.Validate(), encodable(t.Entries(), rootfs.Tar{}))

@@ -17,6 +17,7 @@ type buildCommand struct {
 	common
 	format   formatsFlag
 	compress choice
+	size     diskSize
 	dir      string
 	out      string
 	name     string
@@ -37,6 +38,7 @@ func setupBuild(fs *flag.FlagSet) action {
 		c.compress.allowed = append(c.compress.allowed, string(compression))
 	}
 	fs.Var(&c.compress, "compress", "")
+	fs.Var(&c.size, "size", "")
 	fs.StringVar(&c.dir, "dir", "", "")
 	fs.StringVar(&c.out, "o", "", "")
 	fs.StringVar(&c.name, "name", "", "")
@@ -70,7 +72,7 @@ func (b *buildCommand) run(ctx context.Context, s *session, operands []string) e
 	if err := (outputs.Options{Name: b.imageName(in)}).Validate(); err != nil {
 		return err
 	}
-	b.warnCompress(s)
+	b.warnUnused(s)
 	if b.dry {
 		return b.dryRun(ctx, s, in)
 	}
@@ -82,10 +84,13 @@ func (b *buildCommand) run(ctx context.Context, s *session, operands []string) e
 	return b.build(ctx, s, e, in)
 }
 
-// warnCompress says that -compress is about nothing that is written.
-func (b *buildCommand) warnCompress(s *session) {
+// warnUnused says that -compress or -size is about nothing that is written.
+func (b *buildCommand) warnUnused(s *session) {
 	if b.compress.value != "" && !slices.ContainsFunc(b.formats, outputs.Format.Compresses) {
 		s.ui.warnf("-compress has no effect: %s is not compressed", namesOf(b.formats))
+	}
+	if b.size > 0 && !slices.ContainsFunc(b.formats, outputs.Format.Sized) {
+		s.ui.warnf("-size has no effect: %s is as large as it has to be", namesOf(b.formats))
 	}
 }
 
@@ -251,14 +256,25 @@ func (f *formatsFlag) Set(s string) error {
 	for name := range strings.SplitSeq(s, ",") {
 		format, ok := outputs.Lookup(name)
 		if !ok {
-			return fmt.Errorf("%q is not one of %s%s", name, strings.Join(outputs.Names(), ", "), suggest(name, outputs.Names(), ""))
+			return fmt.Errorf("%q is not one of %s%s", name, strings.Join(outputs.Names(), ", "), instead(name))
 		}
 		for _, known := range f.formats {
-			if known.Name() == name {
+			if known.Name() == format.Name() {
 				return fmt.Errorf("%s is named twice", name)
 			}
 		}
 		f.formats = append(f.formats, format)
 	}
 	return nil
+}
+
+// instead says which format to take for a name that is none.
+func instead(name string) string {
+	switch name {
+	case "iso-bios", "iso-efi":
+		return `: linuxkit's has its root filesystem on the CD; "iso" has it in an initramfs, and boots by BIOS and by UEFI`
+	case "raw-bios":
+		return `: a BIOS boots "iso" from a disk too`
+	}
+	return suggest(name, outputs.Names(), "")
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/composeos/compose/outputs"
 )
 
 // bytesText says a number of bytes to a person: "512 B", "54.2 MB", "1.3 GB".
@@ -70,4 +72,22 @@ func unitOf(s string) (int64, bool) {
 		n *= base
 	}
 	return n, true
+}
+
+// diskSize is a flag for the size of a disk, in whole sectors.
+type diskSize int64
+
+func (d *diskSize) String() string { return strconv.FormatInt(int64(*d), 10) }
+
+// Set reads a size.
+func (d *diskSize) Set(s string) error {
+	n, err := parseSize(s)
+	if err != nil || n == noLimit || n == 0 {
+		return fmt.Errorf("%q is not the size of a disk: want a number and a unit, such as 4GiB or 500MB", s)
+	}
+	if n%outputs.Sector != 0 {
+		return fmt.Errorf("%q is not the size of a disk: a disk has whole sectors of %d bytes", s, outputs.Sector)
+	}
+	*d = diskSize(n)
+	return nil
 }

@@ -57,7 +57,7 @@ func (j *writeJob) identify() error {
 	if err != nil {
 		return nil //nolint:nilerr // a program that cannot be read makes no records
 	}
-	parts := []string{program, string(inputs), j.imageName(j.in), j.compress.value}
+	parts := []string{program, string(inputs), j.imageName(j.in), j.compress.value, j.size.String()}
 	for _, f := range j.formats {
 		parts = append(parts, f.Name())
 	}

@@ -29,7 +29,7 @@ type writeJob struct {
 func (j *writeJob) streams() bool { return j.out == "-" }
 
 func (j *writeJob) options() outputs.Options {
-	return outputs.Options{Name: j.imageName(j.in), Compress: outputs.Compression(j.compress.value)}
+	return outputs.Options{Name: j.imageName(j.in), Compress: outputs.Compression(j.compress.value), Size: int64(j.size)}
 }
 
 // accept says what the result has to say, asks every format whether it can write
