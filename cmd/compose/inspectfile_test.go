@@ -129,6 +129,10 @@ paths         0, with 0 bytes of files
 		{"strange microcode", contents.Image{Format: contents.TarKernelInitrd, Parts: ucode}, `paths         0, with 0 bytes of files
 note          ucode.cpio is no cpio archive, and nothing to a kernel
 `},
+		{"a menu without its files", contents.Image{Format: contents.ISO, Menus: []contents.Menu{{Kernel: "k"}}}, `paths         0, with 0 bytes of files
+note          not all files that the boot menu names are there, each in one piece: they are not looked into
+`},
+		{"a menu", contents.Image{Format: contents.Cmdline, Menus: []contents.Menu{{Kernel: "k"}}, Kernel: &contents.Kernel{Kind: "x"}}, "kernel        x\n"},
 		{"merged layers", contents.Image{Format: contents.Docker, Containers: make([]contents.Container, 1), Merged: true}, "paths         0, with 0 bytes of files\n"},
 	}
 	for _, tt := range tests {

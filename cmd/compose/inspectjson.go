@@ -24,6 +24,12 @@ type imageJSON struct {
 	Kernel    *kernelJSON     `json:"kernel,omitempty"`
 	Cmdline   string          `json:"cmdline,omitempty"`
 	Initramfs *initramfsJSON  `json:"initramfs,omitempty"`
+
+	Volumes    []volumeJSON    `json:"volumes,omitempty"`
+	Table      *tableJSON      `json:"table,omitempty"`
+	BootImages []bootImageJSON `json:"bootImages,omitempty"`
+	Menus      []menuJSON      `json:"menus,omitempty"`
+	Program    *programJSON    `json:"program,omitempty"`
 }
 
 type partJSON struct {
@@ -107,6 +113,7 @@ func imageToJSON(img *contents.Image) imageJSON {
 	if r := img.Initramfs; r != nil {
 		all.Initramfs = &initramfsJSON{r.Complete, r.Memory, r.Xattrs}
 	}
+	mediumToJSON(&all, img)
 	return all
 }
 

@@ -25,6 +25,7 @@ func showImage(w io.Writer, img *contents.Image, only bool) error {
 		showLayers(b, img.Layers)
 	} else {
 		showParts(b, img)
+		showMedium(b, img)
 	}
 	if !only && len(img.Entries) > 0 {
 		_, _ = fmt.Fprintln(b)
@@ -61,6 +62,9 @@ func showSummary(w io.Writer, img *contents.Image) {
 		if img.Format == contents.TarKernelInitrd && p.Kind == "unknown" && p.Name != "kernel" {
 			showLine(w, "note", p.Name+" is no cpio archive, and nothing to a kernel")
 		}
+	}
+	if m := img.Menus; len(m) > 0 && (img.Kernel == nil || img.Initramfs == nil && len(m[0].Initrds) > 0) {
+		showLine(w, "note", "not all files that the boot menu names are there, each in one piece: they are not looked into")
 	}
 	if len(img.Containers) > 0 && !img.Merged {
 		showLine(w, "note", "paths are listed layer by layer: one that a higher layer replaces or hides is listed too")

@@ -27,6 +27,7 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"fileline":  fileLine,
 		"samepaths": samePaths,
 		"flip":      flipBit,
+		"loader":    loaderCommand(t),
 	}
 }
 

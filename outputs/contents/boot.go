@@ -45,15 +45,21 @@ func (d *reader) readBootArchive(l *list) error {
 
 // readCmdline reads a command line of n bytes at off.
 func (d *reader) readCmdline(off, n int64) error {
+	text, err := d.shortText(off, n)
+	d.img.Cmdline = strings.TrimSuffix(text, "\n")
+	return err
+}
+
+// shortText returns a text of n bytes at off, of as many as a command line may have.
+func (d *reader) shortText(off, n int64) (string, error) {
 	text, err := d.head(off, int(min(n, maxCmdline+1)))
 	if err != nil {
-		return err
+		return "", err
 	}
 	if len(text) > maxCmdline {
-		return invalid("more than %d bytes", maxCmdline)
+		return "", invalid("more than %d bytes", maxCmdline)
 	}
-	d.img.Cmdline = strings.TrimSuffix(string(text), "\n")
-	return nil
+	return string(text), nil
 }
 
 // ReadCmdline reads the file of size bytes that r holds as a kernel's command line:

@@ -33,6 +33,10 @@
 //   - What "docker save" writes, and OCI image layouts in a tar archive.
 //   - Kernels: Linux for x86 and arm64, EFI programs. What a kernel is
 //     compressed by is not undone, unless the whole file is by gzip or zstd.
+//   - What machines boot from: ISO 9660 with Rock Ridge and El Torito, disks with a
+//     GUID partition table, in either the FAT volumes that EFI reads; and EFI
+//     programs that are a kernel and all it needs. The files of a volume are its
+//     own; the Entries are those of the initramfs that the boot menu names.
 //
 // A command line by itself is a line of text like any other, which Read cannot tell
 // from a manifest, and there are more kernels than those: [ReadCmdline] and
@@ -72,6 +76,10 @@ const (
 	OCI             = "oci"
 	KernelFile      = "kernel"
 	Cmdline         = "cmdline"
+	ISO             = "iso"
+	UKI             = "uki"
+	RawEFI          = "raw-efi"
+	Disk            = "disk" // with a GUID partition table, but without an EFI system partition
 )
 
 // Image is what is in a file.
@@ -83,6 +91,11 @@ type Image struct {
 	Kernel     *Kernel         // nil where there is none
 	Cmdline    string          // the kernel's command line, without the line break at its end
 	Initramfs  *Initramfs      // nil where there is none
+	Volumes    []Volume        // filesystems, of ISO, RawEFI and Disk; that of an ISO is the first
+	Table      *Table          // of ISO, RawEFI and Disk; nil where there is none
+	BootImages []BootImage     // of ISO
+	Menus      []Menu          // of ISO and RawEFI: the boot menus' entries, of which the first says Cmdline, Kernel and Initramfs
+	Program    *Program        // of UKI; nil of others
 	Containers []Container     // of Docker and OCI, in the order of the file's own list
 	Layers     []Layer         // theirs, each once, in the order in which they are first named
 	Merged     bool            // Entries are those of the root filesystem, in path order, and not layer by layer

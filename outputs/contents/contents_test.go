@@ -24,6 +24,12 @@ import (
 // system is a tree with an entry of each kind, and all that a machine boots with.
 func system(t testing.TB) *rootfs.Tree {
 	t.Helper()
+	return systemOf(t, rootfs.TreeOptions{Arch: "arm64", Variant: "v8", Epoch: 1600000000, Inputs: rootfs.Digest{1}})
+}
+
+// systemOf is that system with more in front of it.
+func systemOf(t testing.TB, o rootfs.TreeOptions, loader ...*rootfs.Entry) *rootfs.Tree {
+	t.Helper()
 	file := func(path, content string, inode uint32) *rootfs.Entry {
 		e := rootfs.MadeFile(path, 0o640, []byte(content))
 		e.Made, e.Inode, e.ModTime, e.UID, e.GID = false, inode, 1500000000, 1000, 100
@@ -51,11 +57,11 @@ func system(t testing.TB) *rootfs.Tree {
 	}
 	service := []*rootfs.Entry{file("containers/services/web/lower/index.html", "<html>", 0), file("containers/services/web/lower/empty", "", 0)}
 	tree, _, err := rootfs.NewTree([]rootfs.Segment{
-		{Name: "kernel", Entries: kernel},
+		{Name: "kernel", Entries: rootfs.Sort(append(kernel, loader...))},
 		{Name: "init[0]", Entries: rootfs.Sort(base)},
 		{Name: "services[0] web", Entries: rootfs.Sort(service)},
 		{Name: "files", Files: true, Entries: []*rootfs.Entry{rootfs.MadeFile("etc/motd", 0o644, []byte("hello\n"))}},
-	}, rootfs.TreeOptions{Arch: "arm64", Variant: "v8", Epoch: 1600000000, Inputs: rootfs.Digest{1}})
+	}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +120,11 @@ func (noCache) Remember(rootfs.Digest, []byte)      {}
 // written returns the files of a format.
 func written(t testing.TB, tree *rootfs.Tree, format string, c outputs.Compression) map[string][]byte {
 	t.Helper()
+	return writtenAs(t, tree, format, outputs.Options{Name: "x", Compress: c})
+}
+
+func writtenAs(t testing.TB, tree *rootfs.Tree, format string, o outputs.Options) map[string][]byte {
+	t.Helper()
 	f, ok := outputs.Lookup(format)
 	if !ok {
 		t.Fatalf("no format %s", format)
@@ -122,7 +133,7 @@ func written(t testing.TB, tree *rootfs.Tree, format string, c outputs.Compressi
 	sink := outputs.ToDir(dir)
 	defer sink.Abort()
 	err := f.Write(t.Context(), tree, outputs.Env{
-		Options: outputs.Options{Name: "x", Compress: c}, Sink: sink, Cache: noCache{}, Progress: func(int64) {}, Notify: func(outputs.Notice) {},
+		Options: o, Sink: sink, Cache: noCache{}, Progress: func(int64) {}, Notify: func(outputs.Notice) {},
 	})
 	if err == nil {
 		err = sink.Commit()
@@ -154,11 +165,14 @@ func mustRead(t testing.TB, data []byte) *contents.Image {
 	return img
 }
 
-// images are the files that compose writes for the tree, one of each kind.
+// media are the formats that take a boot loader: TestReadsMedia.
+func media() []string { return []string{"iso", "raw-efi", "uki"} }
+
+// images are the files that compose writes for the tree, one of each kind but media.
 func images(t testing.TB, tree *rootfs.Tree) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
-	for _, format := range outputs.Names() {
+	for _, format := range slices.DeleteFunc(outputs.Names(), func(f string) bool { return slices.Contains(media(), f) }) {
 		for _, c := range outputs.Compressions() {
 			if c != outputs.Uncompressed && (format == "tar" || format == "docker") {
 				continue // which are not compressed

@@ -48,6 +48,13 @@ func (d *reader) readKernelFile(kind string, head []byte) error {
 	d.img.Format = KernelFile
 	var err error
 	if kind == plainKind {
+		uki, err := d.isUKI()
+		if err != nil {
+			return err
+		}
+		if uki != nil {
+			return d.readUKI(uki)
+		}
 		if err = d.readKernel(0, d.size); err != nil {
 			return located(0, "kernel", err)
 		}

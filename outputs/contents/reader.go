@@ -68,12 +68,23 @@ func (d *reader) buffered(off, n int64) *bufio.Reader {
 }
 
 // HeadSize is how many bytes of a file [Known] looks at.
-const HeadSize = 0x210
+const HeadSize = isoMagicAt + len(isoMagic)
 
 // Known tells by the first [HeadSize] bytes of a file, or all of a shorter one,
 // whether it is of a kind that [Read] reads. Text never is.
 func Known(head []byte) bool {
-	return kernelKind(head) != "" || archiveKind(head) != "" || compressionOf(head) != plainKind
+	return kernelKind(head) != "" || archiveKind(head) != "" || mediumKind(head) != "" || compressionOf(head) != plainKind
+}
+
+// mediumKind tells what a machine boots from by its first bytes; "" if it is none.
+func mediumKind(head []byte) string {
+	switch {
+	case isISO(head):
+		return ISO
+	case isGPT(head):
+		return Disk
+	}
+	return ""
 }
 
 // archiveKind tells an archive by its first bytes; "" if it is none.
@@ -107,6 +118,10 @@ func (d *reader) read() error {
 		return d.readArchive()
 	case archiveKind(inner) == Tar:
 		return d.readPackedTar(kind)
+	case mediumKind(inner) != "" && kind == plainKind:
+		return d.readMedium(mediumKind(inner), inner)
+	case mediumKind(inner) != "":
+		return invalid("an image of kind %s that is compressed: uncompress it first", mediumKind(inner))
 	case kernelKind(inner) != "":
 		return d.readKernelFile(kind, inner)
 	}
