@@ -31,8 +31,9 @@ var (
 type file struct {
 	name   string // for messages
 	w      io.Writer
-	closer func() error // completes w; may be nil
-	abort  func() bool  // whether the sink was aborted
+	hole   func(n int64) error // leaves n bytes of w out; nil where w has no holes
+	closer func() error        // completes w; may be nil
+	abort  func() bool         // whether the sink was aborted
 
 	buf   []byte // the one being filled; its length is how far
 	free  chan []byte
@@ -52,8 +53,9 @@ type file struct {
 // it has come.
 type piece struct {
 	buf   []byte
-	skip  int           // of buf is not hashed
-	write bool          // buf is written, and not hashed
+	hole  int64         // instead of buf: so many zeros
+	skip  int           // of buf, or of the hole, is not hashed
+	write bool          // buf or hole is written, and not hashed
 	hash  hash.Hash     // goes on with this one; may be nil
 	mark  chan<- marked // wants to know how far; may be nil
 }
@@ -85,6 +87,14 @@ func (f *file) take() {
 	var wrong error
 	for p := range f.full {
 		switch {
+		case p.hole > 0 && p.write:
+			if wrong == nil {
+				if wrong = f.hole(p.hole); wrong != nil {
+					f.wrong <- wrong
+				}
+			}
+		case p.hole > 0:
+			hashZeros(h, p.hole-int64(p.skip))
 		case p.write:
 			if wrong == nil {
 				if _, wrong = f.w.Write(p.buf); wrong != nil {
@@ -103,6 +113,14 @@ func (f *file) take() {
 		}
 	}
 	f.sum <- rootfs.Digest(h.Sum(nil))
+}
+
+// hashZeros appends n zeros to what is hashed.
+func hashZeros(h hash.Hash, n int64) {
+	zeros := make([]byte, min(n, 64<<10))
+	for ; n > 0; n -= int64(len(zeros)) {
+		h.Write(zeros[:min(n, int64(len(zeros)))])
+	}
 }
 
 // Write implements [File].
@@ -142,6 +160,39 @@ func (f *file) Copy(ctx context.Context, r io.ReaderAt, off, n int64) error {
 		f.buf = f.buf[:len(f.buf)+len(space)]
 		off += int64(len(space))
 		n -= int64(len(space))
+	}
+	return f.err
+}
+
+// smallHole is what is rather written than left out, and largeHole what is left out
+// at once, bytes.
+const (
+	smallHole = 64 << 10
+	largeHole = 64 << 20
+)
+
+// Skip implements [File].
+func (f *file) Skip(ctx context.Context, n int64) error {
+	if f.hole == nil || n < smallHole || f.closed {
+		return f.Copy(ctx, noughts{}, 0, n)
+	}
+	for f.flush(); n > 0 && f.err == nil; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := piece{hole: min(n, largeHole), write: f.known}
+		p.skip = int(min(f.skip, p.hole))
+		f.skip -= int64(p.skip)
+		if f.known {
+			f.check()
+		} else {
+			f.fail(f.hole(p.hole))
+		}
+		if f.err == nil {
+			f.size += p.hole
+			f.full <- p
+		}
+		n -= p.hole
 	}
 	return f.err
 }

@@ -3,9 +3,14 @@ package outputs
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/composeos/compose/compose/rootfs"
@@ -56,6 +61,68 @@ func TestKnownIsWritten(t *testing.T) {
 			t.Fatalf("seed %d: %d bytes of %d, sum %v, error %v", seed, got.Len(), len(content), f.Sum(), err)
 		}
 	}
+}
+
+// TestHoles holds that zeros that are skipped are there, hashed, and take no room.
+func TestHoles(t *testing.T) {
+	for _, how := range []string{"hashed", "known", "resumed", "to a stream"} {
+		t.Run(how, func(t *testing.T) {
+			dir := t.TempDir()
+			sink := ToDir(dir)
+			var stream bytes.Buffer
+			if how == "to a stream" {
+				sink = ToStream(&stream)
+			}
+			defer sink.Abort()
+			want := slices.Concat([]byte("begin"), make([]byte, 3*largeHole+5), []byte("middle"), make([]byte, 100), []byte("x"), make([]byte, smallHole))
+			sum := rootfs.Digest(sha256.Sum256(want))
+			f, err := sink.Create("x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch how {
+			case "known":
+				f.Known(sum)
+			case "resumed":
+				const before = largeHole + 3
+				h := sha256.New()
+				h.Write(want[:before])
+				state, _ := h.(encoding.BinaryMarshaler).MarshalBinary() // SHA-256 always can
+				if err := f.Resume(state, before); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, step := range []error{
+				writeText(f, "begin"), f.Skip(t.Context(), 3*largeHole+5), writeText(f, "middle"), f.Skip(t.Context(), 100),
+				writeText(f, "x"), f.Skip(t.Context(), smallHole), f.Close(), sink.Commit(),
+			} {
+				if step != nil {
+					t.Fatal(step)
+				}
+			}
+			got := stream.Bytes()
+			if how != "to a stream" {
+				if got, err = os.ReadFile(filepath.Join(dir, "x")); err != nil {
+					t.Fatal(err)
+				}
+				info, err := os.Stat(filepath.Join(dir, "x"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if used := info.Sys().(*syscall.Stat_t).Blocks * 512; used > 1<<20 {
+					t.Errorf("%d bytes take %d", len(want), used)
+				}
+			}
+			if !bytes.Equal(got, want) || f.Sum() != sum {
+				t.Errorf("%d bytes of %d, sum %v, want %v", len(got), len(want), f.Sum(), sum)
+			}
+		})
+	}
+}
+
+func writeText(f File, s string) error {
+	_, err := f.Write([]byte(s))
+	return err
 }
 
 // TestWriteFails holds that a write that fails, on whichever goroutine, ends the

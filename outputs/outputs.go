@@ -174,6 +174,9 @@ type File interface {
 	// Copy appends n bytes of r from off on. It ends with ctx's error if ctx ends.
 	// An error of r is a [ReadError].
 	Copy(ctx context.Context, r io.ReaderAt, off, n int64) error
+	// Skip appends n zeros, which take no room where that can be. It ends with
+	// ctx's error if ctx ends.
+	Skip(ctx context.Context, n int64) error
 	// Known says which SHA-256 the whole file will have, so that it need not be
 	// worked out. It is called before anything is written.
 	Known(sum rootfs.Digest)

@@ -60,16 +60,27 @@ func (o *output) start(s *Files) {
 	default:
 		closer = o.settle
 	}
+	hole := func(n int64) error {
+		_, err := o.f.Seek(n, io.SeekCurrent)
+		return err
+	}
 	name := o.path
 	if o.f == nil {
 		name = "standard output"
 	}
 	o.file = newFile(name, w, closer, s.isAborted)
+	if o.target != "" {
+		o.hole = hole
+	}
 }
 
-// settle makes a network file system say now what it would say on close. The
-// file itself stays open: it may have no name yet.
+// settle gives the file its size, also where it ends in a hole, and makes a network
+// file system say now what it would say on close. The file itself stays open: it may
+// have no name yet.
 func (o *output) settle() error {
+	if err := o.f.Truncate(o.size); err != nil {
+		return err
+	}
 	fd, err := unix.Dup(int(o.f.Fd()))
 	if err != nil {
 		return err

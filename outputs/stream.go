@@ -31,6 +31,7 @@ type stream interface {
 type writer interface {
 	io.Writer
 	Copy(ctx context.Context, r io.ReaderAt, off, n int64) error
+	Skip(ctx context.Context, n int64) error
 }
 
 // writeFile creates a file of env's sink and writes s to it.
@@ -199,6 +200,18 @@ type plainWriter struct {
 }
 
 func newPlainWriter(w io.Writer) *plainWriter { return &plainWriter{Writer: w} }
+
+// Skip appends n zeros.
+func (p *plainWriter) Skip(ctx context.Context, n int64) error { return p.Copy(ctx, noughts{}, 0, n) }
+
+// noughts is zeros without an end.
+type noughts struct{}
+
+// ReadAt implements [io.ReaderAt].
+func (noughts) ReadAt(p []byte, _ int64) (int, error) {
+	clear(p)
+	return len(p), nil
+}
 
 // Copy appends n bytes of r from off on.
 func (p *plainWriter) Copy(ctx context.Context, r io.ReaderAt, off, n int64) error {

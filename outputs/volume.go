@@ -71,6 +71,22 @@ func (l laidOut) size() int64        { return l.to - l.from }
 func (l laidOut) key() rootfs.Digest { return l.name }
 func (l laidOut) close()             {}
 
+// write appends what is laid out; what is not, such as the room for data on a disk, is
+// skipped.
 func (l laidOut) write(ctx context.Context, w writer, _ func(int64)) error {
-	return w.Copy(ctx, l.Image, l.from, l.size())
+	var err error
+	at := l.from
+	l.Written(l.from, l.to, func(off int64, data []byte) {
+		if err == nil {
+			err = w.Skip(ctx, off-at)
+		}
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		at = off + int64(len(data))
+	})
+	if err != nil {
+		return err
+	}
+	return w.Skip(ctx, l.to-at)
 }
