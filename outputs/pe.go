@@ -146,6 +146,8 @@ func (p *program) with(added ...programSection) (stream, error) {
 	}
 	le.PutUint16(front[p.coff+2:], uint16(p.count()+len(added)))
 	clear(front[p.coff+4:][:12]) // time, symbols
+	data := le.Uint32(front[p.optional+8:]) + uint32(at-upTo(int64(len(p.b)), p.fileAlign()))
+	le.PutUint32(front[p.optional+8:], data) // size of initialised data
 	le.PutUint32(front[p.optional+56:], uint32(upTo(memory, p.memoryAlign())))
 	clear(front[p.optional+64:][:4]) // checksum
 	if n := le.Uint32(front[p.optional+108:]); n > 4 && p.optional+optionalLeast+40 <= p.table {

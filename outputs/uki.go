@@ -3,6 +3,7 @@ package outputs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -64,8 +65,11 @@ func (f UKI) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
 		return err
 	}
 	s, err := p.with(sections...)
+	if errors.Is(err, errProgram) {
+		err = entryError(m.file(rootfs.Stub).Entry, err)
+	}
 	if err != nil {
-		return entryError(m.file(rootfs.Stub).Entry, err)
+		return err
 	}
 	env.Notify(m.notice())
 	return writeFile(ctx, env, f.Files(env.Name)[0], s)

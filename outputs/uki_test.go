@@ -57,10 +57,19 @@ func readUKI(t *testing.T, tree *rootfs.Tree) (names []string, content map[strin
 		t.Errorf("the file has %d bytes, its sections end at %d", len(b), end)
 	}
 	optional := file.OptionalHeader.(*pe.OptionalHeader64)
+	if added := end - file.Sections[len(stubSections(file))].Offset; optional.SizeOfInitializedData != added {
+		t.Errorf("size of initialised data %d, want %d", optional.SizeOfInitializedData, added)
+	}
 	if want := (memory + 4095) / 4096 * 4096; optional.SizeOfImage != want {
 		t.Errorf("size of the image %d, want %d", optional.SizeOfImage, want)
 	}
 	return names, content, file
+}
+
+// stubSections are the sections that the program had before others were added.
+func stubSections(file *pe.File) []*pe.Section {
+	i := slices.IndexFunc(file.Sections, func(s *pe.Section) bool { return s.Name == ".osrel" })
+	return file.Sections[:i]
 }
 
 func TestUKI(t *testing.T) {

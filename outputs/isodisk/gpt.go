@@ -78,7 +78,8 @@ const (
 // Partition writes a GUID partition table (UEFI 2.10, 5.3) into the image, and its
 // copy at the end, for a disk of so many bytes, which becomes the image's size. The
 // protective partition of the master boot record is marked active where there is
-// something to boot: some BIOSes boot no other disk. Errors that are due to the input
+// something to boot: some BIOSes boot no other disk. An ISO volume grows with the
+// image, so that who copies as much as it says has the whole. Errors that are due to the input
 // are [ErrEnvelope].
 func (m *Image) Partition(t Table, size int64) error {
 	if err := errors.Join(checkRelease(release()), t.check(size, m.Size)); err != nil {
@@ -96,6 +97,11 @@ func (m *Image) Partition(t Table, size int64) error {
 	}
 	m.Size = size
 	m.master(t)
+	if m.Boot > 0 {
+		blocks := make([]byte, 8)
+		putBoth(blocks, uint32(size/block))
+		m.put(primaryAt+volumeBlocks, blocks...)
+	}
 	return nil
 }
 

@@ -110,13 +110,16 @@ func TestMasterFields(t *testing.T) {
 	})
 }
 
-// TestHybrid puts a table into an ISO volume: neither touches the other.
+// TestHybrid puts a table into an ISO volume: neither touches the other, but that the
+// volume says of itself that it is as large as the disk.
 func TestHybrid(t *testing.T) {
 	o := boots()
 	m := mustISO(t, o)
 	before, size, efi := clone(m), m.Size, m.Extents[0]
 	esp := Partition{1, ESP, uuid.MustParse("20112233-4455-6677-8899-aabbccddeeff"), "EFI system partition", efi.Offset, efi.Size}
 	mustPartition(t, m, Table{GUID: uuid.UUID{1}, Boot: make([]byte, 440), Partitions: []Partition{esp}}, DiskSize(m.Size))
+	blocks := binary.LittleEndian.AppendUint32(nil, uint32(m.Size/block))
+	before.put(primaryAt+volumeBlocks, binary.BigEndian.AppendUint32(blocks, uint32(m.Size/block))...)
 	if !bytes.Equal(before.bytes(32<<10, 1<<20), m.bytes(32<<10, 1<<20)) {
 		t.Error("the volume is another one")
 	}

@@ -137,7 +137,7 @@ func (m *Image) normaliseISO(o ISO) error {
 		return unknown("volume descriptor")
 	}
 	w := &isoWalk{Image: m, time: o.Time, names: map[string]string{}, placed: map[string]Extent{}, links: map[int64]uint32{}}
-	m.Size = int64(binary.LittleEndian.Uint32(descriptor[80:])) * block
+	m.Size = int64(binary.LittleEndian.Uint32(descriptor[volumeBlocks:])) * block
 	for _, f := range o.Files {
 		for path := f.Path; path != ""; path = parent(path) {
 			w.names[strings.ToUpper(onVolume(path))] = path[strings.LastIndexByte(path, '/')+1:]
@@ -171,9 +171,12 @@ const (
 	bootAt    = 17 * block
 )
 
+// volumeBlocks is where the primary volume descriptor says how many blocks there are.
+const volumeBlocks = 80
+
 // descriptor settles the primary volume descriptor (ECMA-119 8.4).
 func (w *isoWalk) descriptor(d []byte) {
-	putBoth(d[80:], uint32(w.Size/block))
+	putBoth(d[volumeBlocks:], uint32(w.Size/block))
 	for _, text := range [][2]int{{8, 40}, {40, 72}, {190, 318}, {318, 446}, {446, 574}, {574, 702}, {702, 739}, {739, 776}, {776, 813}} {
 		field := d[text[0]:text[1]]
 		if text[0] == 446 { // who prepared the data: go-diskfs says itself, in letters that may not be there

@@ -49,7 +49,7 @@ type Extent struct {
 type Image struct {
 	Size    int64    // bytes
 	Extents []Extent // by offset; none overlaps another
-	Boot    int64    // where the file is that a BIOS starts; of an ISO volume
+	Boot    int64    // where the file is that a BIOS starts; 0 where the image is no ISO volume
 	memory
 }
 
