@@ -69,16 +69,19 @@ golden: ## rewrite the golden files of the tests
 	@set -e; for pkg in $$(grep -rlE '(flag\.Bool\("update"|BoolVar\(&[a-z]+, "update")' --include='*_test.go' . | xargs -r -n 1 dirname | sort -u); do \
 	  echo "== $$pkg"; $(GO) test $$pkg -update; done
 
-fixture: ## build/fixture: small package images, made from sources in the tree
+fixture: ## build/fixture: small package images, made from sources in the tree; build/bootloader
 	@$(GO) run ./test/fixture/mk $(FIXTURE)
+	@test/bootloader.sh build/bootloader
 
-example: build fixture ## compose examples/minimal.yml into build/
+# Of the fixture it needs no boot loader, and so no apt.
+example: build ## compose examples/minimal.yml into build/
+	@$(GO) run ./test/fixture/mk $(FIXTURE)
 	bin/compose build -accept-unsigned '*' -arch amd64 -cache build/cache -dir build -format kernel+initrd,tar,docker examples/minimal.yml
 
-repro: build ## equal bytes however it is run: the matrix, on the fixture and, where it is, the workload
+repro: build fixture ## equal bytes however it is run: the matrix, on the fixture and, where it is, the workload
 	$(GO) run ./test/repro -workload '$(WORKLOAD)'
 
-bench: build workload ## CPU, wall and memory on the workload against their limits
+bench: build fixture workload ## CPU, wall and memory on the workload against their limits
 	$(GO) run ./test/bench -workload '$(WORKLOAD)' -runs $(RUNS) -slack $(SLACK)
 
 tools: $(LINT) ## build the linter into .bin (about five minutes, once)

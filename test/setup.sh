@@ -17,7 +17,11 @@ packages=(
   diffoscope-minimal           # shows a difference
   disorderfs fuse3             # a file system that lists folders in random order
   qemu-user-static             # compose for arm64
-  qemu-system-x86              # boots systems
+  qemu-system-x86 ovmf         # boots systems
+  xorriso genisoimage          # other readers and writers of ISO 9660
+  dosfstools mtools            # other readers of FAT
+  gdisk p7zip-full             # other readers of disks
+  binutils sbsigntool openssl  # other readers of EFI programs and their signatures
   docker.io podman skopeo      # clients of container images; their daemons are not started
   pigz                         # what the time of gzip is compared with
   zsh fish bash-completion     # shells, for completion

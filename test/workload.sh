@@ -24,10 +24,7 @@ if [[ ! -f $dir/images.tar ]]; then
     [[ ${CI-} != true ]]
     exit
   fi
-  if ((EUID == 0)); then
-    apt-get update -qq
-  fi
-  test/workload-debs.sh "$shared/debs.lock" "$dir/debs"
+  test/debs.sh "$shared/debs.lock" "$dir/debs"
   "$shared/mk.sh" "$dir"
 fi
 if [[ $only_make ]]; then
@@ -45,6 +42,15 @@ build() {
     -format kernel+initrd,tar-kernel-initrd,tar,docker,oci -compress "$1" -dir "$scratch/out/$1" "$scratch/anchor.yml"
 }
 
+# build_media: compose it with boot loaders into out/media, as every medium. That is
+# another system: its manifest is in it.
+build_media() {
+  printf 'bootloader: {image: anchor/bootloader:v1, title: "Anchor 1.0"}\n' >"$scratch/media.yml"
+  bin/compose build -accept-unsigned '*' -offline -arch amd64 -progress none -cache "$scratch/cache" -name anchor \
+    -format kernel+initrd,iso,raw-efi,uki -compress gzip -dir "$scratch/out/media" "$scratch/anchor.yml" "$scratch/media.yml"
+  mv "$scratch/media.lock.json" "$scratch/out/media/anchor.lock.json"
+}
+
 # check WHAT TESTS PACKAGE: run tests. That there are none is a failure, and in CI
 # that one is skipped.
 check() {
@@ -58,7 +64,14 @@ check() {
 
 echo "== compose the workload"
 bin/compose cache import -cache "$scratch/cache" -progress none "$dir/images.tar"
+test/bootloader.sh build/bootloader
+if [[ -f build/bootloader/index.json ]]; then
+  bin/compose cache import -cache "$scratch/cache" -progress none build/bootloader
+fi
 build gzip
+if [[ -f build/bootloader/index.json ]]; then
+  build_media
+fi
 if [[ ${ALL-} ]]; then
   build zstd
   build none
@@ -74,6 +87,7 @@ export COMPOSE_WORKLOAD=$dir COMPOSE_OUTPUTS=$scratch/out
 export COMPOSE_TREE_TAR=$scratch/out/gzip/anchor.tar COMPOSE_TREE_LOCK=$scratch/anchor.lock.json
 check 'compare it path by path with an independent flattening; extract it with GNU tar' '^TestWorkload$' ./test/treecmp
 check 'give each format to other readers, and compare what they see with that' '^TestReadersOfWorkload$' ./test/treecmp
+check 'give each medium to other readers' '^TestMediaReadersOfWorkload$' ./test/treecmp
 check 'validate every bundle, and start some' '^TestTree' ./test/runc
 check 'import it, export it, and import that' '^TestWorkload' ./compose/image
 check 'boot it, and compare every path from within' '^Test' ./test/boot

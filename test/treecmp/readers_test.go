@@ -94,15 +94,21 @@ func (c composer) compose(t *testing.T, manifest string, how ...string) *compose
 // example composes the example, with its microcode.
 func (c composer) example(t *testing.T, how ...string) *composed {
 	t.Helper()
+	c.writeExample(t)
+	made := c.compose(t, filepath.Join(c.dir, "examples", "minimal.yml"), how...)
+	made.ucode, made.least = true, 150
+	return made
+}
+
+// writeExample writes the example and its images.
+func (c composer) writeExample(t *testing.T) {
+	t.Helper()
 	if err := errors.Join(
 		fixture.Write(filepath.Join(c.dir, "build", "fixture"), fixture.Options{}),
 		os.CopyFS(filepath.Join(c.dir, "examples"), os.DirFS(filepath.Join("..", "..", "examples"))),
 	); err != nil {
 		t.Fatal(err)
 	}
-	made := c.compose(t, filepath.Join(c.dir, "examples", "minimal.yml"), how...)
-	made.ucode, made.least = true, 150
-	return made
 }
 
 // TestReaders gives the example to all readers, and a system that is full of hard
