@@ -67,6 +67,7 @@ func fine() results {
 	for _, c := range cases() {
 		r.medians[c.name] = usage{cpu: 100 * time.Millisecond, wall: 100 * time.Millisecond, rss: 64e6, size: 1}
 	}
+	r.medians["iso warm"] = usage{cpu: 100 * time.Millisecond, wall: 100 * time.Millisecond, rss: 64e6, size: 1 + 10e6}
 	r.medians["kernel+initrd cold"] = usage{cpu: time.Second, rss: 128e6}
 	r.medians[oneFile] = usage{cpu: 200 * time.Millisecond}
 	r.medians[onePackage] = usage{cpu: 400 * time.Millisecond}
@@ -101,9 +102,9 @@ func TestMemoryOfACaseThatIsMissing(t *testing.T) {
 			formats++
 		}
 	}
-	// tar, docker, tar-kernel-initrd; oci by two and kernel+initrd by three compressions.
-	if formats != 8 {
-		t.Errorf("%d cases begin cold, want 8", formats)
+	// tar, docker, tar-kernel-initrd; iso; oci by two and kernel+initrd by three compressions.
+	if formats != 9 {
+		t.Errorf("%d cases begin cold, want 9", formats)
 	}
 }
 

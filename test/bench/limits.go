@@ -97,6 +97,12 @@ func limits() []limit {
 		{3, false, figure{"new members of the initramfs with one package changed", func(r results) float64 { return r.members(onePackage) }}},
 		{1, false, figure{"new layers of the oci image with one file changed", func(r results) float64 { return r.layers(oneFile) }}},
 		{1, false, figure{"new layers of the oci image with one package changed", func(r results) float64 { return r.layers(onePackage) }}},
+		{1.5, true, figure{"CPU of an ISO of 1.2 GB / CPU of xorriso -as mkisofs", func(r results) float64 { return r.cpu("iso plain", "xorriso") }}},
+		{2, true, figure{"wall of an ISO with one file changed / wall of cp", func(r results) float64 { return r.wall("iso changed", "iso copy") }}},
+		{10, false, figure{"what an ISO has beside kernel and initramfs, MB", func(r results) float64 {
+			return ratio(r.medians["iso warm"].size-r.medians["kernel+initrd warm"].size, 1e6)
+		}}},
+		{64, false, figure{"RSS of an ISO of 1.2 GB, MB", func(r results) float64 { return ratio(r.medians["iso plain"].rss, 1e6) }}},
 		{64, false, figure{"RSS, the most of any tar build, MB", func(r results) float64 { return r.rss(isTar) }}},
 		{128, false, figure{"RSS, the most of a cold build of any format, MB", func(r results) float64 { return r.rss(isCold) }}},
 		{48, false, figure{"RSS of this program, less than which it cannot measure, MB", func(r results) float64 { return ratio(r.own, 1e6) }}},

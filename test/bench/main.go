@@ -27,6 +27,7 @@ import (
 
 func main() {
 	workload := flag.String("workload", "build/workload", "`folder` of the measuring workload")
+	bootloader := flag.String("bootloader", "build/bootloader", "`folder` of the boot loaders' image")
 	program := flag.String("compose", "bin/compose", "the `program` to measure")
 	runs := flag.Int("runs", 5, "how often each case is run")
 	slack := flag.Float64("slack", 1, "limits of time are multiplied by `factor`")
@@ -38,7 +39,7 @@ func main() {
 	if *file != "" {
 		err = printSum(*file)
 	} else {
-		err = bench(ctx, *program, *workload, options{runs: *runs, slack: *slack})
+		err = bench(ctx, *program, *workload, *bootloader, options{runs: *runs, slack: *slack})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -55,13 +56,13 @@ type options struct {
 
 // bench runs the cases one after the other, all of them options.runs times, and
 // returns an error that names each limit that was exceeded.
-func bench(ctx context.Context, program, workload string, o options) (err error) {
+func bench(ctx context.Context, program, workload, bootloader string, o options) (err error) {
 	scratch, err := os.MkdirTemp("", "compose-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	s, err := newStand(program, workload, scratch)
+	s, err := newStand(program, workload, bootloader, scratch)
 	if err != nil {
 		return err
 	}

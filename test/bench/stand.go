@@ -24,7 +24,7 @@ type stand struct {
 }
 
 // newStand looks for all that a bench needs, and makes what the workload lacks.
-func newStand(program, workload, scratch string) (*stand, error) {
+func newStand(program, workload, bootloader, scratch string) (*stand, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func newStand(program, workload, scratch string) (*stand, error) {
 	if program, err = filepath.Abs(program); err != nil {
 		return nil, err
 	}
-	if err := tools("sh", "cp", "gzip", "pigz", "zstd"); err != nil {
+	if err := tools("sh", "cp", "gzip", "pigz", "zstd", "xorriso"); err != nil {
 		return nil, err
 	}
 	s := &stand{
@@ -41,15 +41,7 @@ func newStand(program, workload, scratch string) (*stand, error) {
 		images:   filepath.Join(workload, "images.tar"),
 		onePart:  filepath.Join(scratch, "one"), allParts: filepath.Join(scratch, "all"),
 	}
-	// A copy: the lock appears beside the manifest.
-	if err := os.CopyFS(s.path("in", "files"), os.DirFS(filepath.Join(workload, "files"))); err != nil {
-		return nil, fmt.Errorf("workload (make workload): %w", err)
-	}
-	data, err := os.ReadFile(filepath.Join(workload, "anchor.yml"))
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(s.manifest, data, 0o644); err != nil {
+	if err := s.writeManifests(workload, bootloader); err != nil {
 		return nil, err
 	}
 	layout := filepath.Join(workload, "oci")
@@ -59,6 +51,29 @@ func newStand(program, workload, scratch string) (*stand, error) {
 	return s, errors.Join(
 		changed{from: layout, name: changedPackage}.write(s.onePart),
 		changed{from: layout, name: changedPackage, all: true}.write(s.allParts),
+	)
+}
+
+// writeManifests copies the workload's manifest, beside which the lock will appear,
+// and writes one that adds a boot loader to it.
+func (s *stand) writeManifests(workload, bootloader string) error {
+	if err := os.CopyFS(s.path("in", "files"), os.DirFS(filepath.Join(workload, "files"))); err != nil {
+		return fmt.Errorf("workload (make workload): %w", err)
+	}
+	data, err := os.ReadFile(filepath.Join(workload, "anchor.yml"))
+	if err != nil {
+		return err
+	}
+	loader, err := filepath.Abs(bootloader)
+	if err == nil {
+		_, err = os.Stat(loader)
+	}
+	if err != nil {
+		return fmt.Errorf("boot loader (make fixture): %w", err)
+	}
+	return errors.Join(
+		os.WriteFile(s.manifest, data, 0o644),
+		os.WriteFile(s.path("in", "media.yml"), fmt.Appendf(nil, "bootloader: {image: %q}\n", "oci:"+loader+":bootloader"), 0o644),
 	)
 }
 
