@@ -55,6 +55,17 @@ func checkMedium(t *rootfs.Tree, o Options, files ...string) ([]Notice, error) {
 	return notices, errors.Join(errs...)
 }
 
+// checkMenu is checkMedium for what a boot menu starts, which has to pass on the
+// command line.
+func checkMenu(t *rootfs.Tree, o Options, files ...string) ([]Notice, error) {
+	notices, err := checkMedium(t, o, files...)
+	b, readErr := readBoot(t)
+	if readErr != nil {
+		return notices, err // which is checkMedium's too
+	}
+	return notices, errors.Join(err, checkCmdline(b.cmdline))
+}
+
 // maxLoader is how long a file of a boot loader may be, bytes.
 const maxLoader = 16 << 20
 

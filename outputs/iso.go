@@ -35,15 +35,11 @@ func isoFiles() []string {
 
 // Check implements [Format].
 func (ISO) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
-	notices, err := checkMedium(t, o, isoFiles()...)
-	b, readErr := readBoot(t)
-	if readErr != nil {
-		return notices, errors.Join(err, readErr)
-	}
+	notices, err := checkMenu(t, o, isoFiles()...)
 	if e := t.At(rootfs.LoaderDir + "/" + rootfs.Isohdpfx); e != nil && e.Size != bootCode {
 		err = errors.Join(err, entryError(e, fmt.Errorf("has %d bytes: want the %d of ISOLINUX's code for a disk", e.Size, bootCode)))
 	}
-	return notices, errors.Join(err, checkCmdline(b.cmdline))
+	return notices, err
 }
 
 // bootCode is the size of isohdpfx.bin; what it starts follows it.

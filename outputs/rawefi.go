@@ -30,12 +30,7 @@ func (RawEFI) Sized() bool { return true }
 
 // Check implements [Format].
 func (RawEFI) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
-	notices, err := checkMedium(t, o, efiFiles()...)
-	b, readErr := readBoot(t)
-	if readErr != nil {
-		return notices, errors.Join(err, readErr)
-	}
-	return notices, errors.Join(err, checkCmdline(b.cmdline))
+	return checkMenu(t, o, efiFiles()...)
 }
 
 // ErrDiskSize is what a build says of a disk that is to be too small.
