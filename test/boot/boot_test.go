@@ -5,8 +5,11 @@
 // contents, hard links, and that nothing is missing or too much. Each machine has
 // as much memory as compose says that it needs, so the estimate is tested too.
 //
+// Others have a firmware, SeaBIOS or OVMF, and start from what is composed for that:
+// CDs, disks and sticks.
+//
 // The kernel is that of the measuring workload; without it the tests skip. QEMU
-// has no network and no disk, and ends with the test.
+// has no network and writes to no disk, and ends with the test.
 package boot
 
 import (
@@ -31,7 +34,12 @@ func TestBoot(t *testing.T) {
 // boots tests that the machine finds all of the system.
 func (s *system) boots(t *testing.T, m machine) {
 	t.Helper()
-	c := m.boot(t)
+	s.found(t, m.boot(t))
+}
+
+// found tests that a machine has found all of the system.
+func (s *system) found(t *testing.T, c console) {
+	t.Helper()
 	verdict, rest := c.verdict(t)
 	want := fmt.Sprintf("paths=%d links=%d", len(s.list.Paths)+len(s.list.Beside), s.links)
 	if verdict != list.OK || rest != want {

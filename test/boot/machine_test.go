@@ -35,27 +35,54 @@ const patience = 8 * time.Minute
 // boot starts the machine and waits for its end.
 func (m machine) boot(t *testing.T) console {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, qemu,
-		"-accel", "tcg,thread=multi", "-machine", "q35", "-smp", "2", "-m", fmt.Sprint(m.memory),
-		"-nodefaults", "-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot",
+	return run(t, patience, nil, "-machine", "q35", "-smp", "2", "-m", fmt.Sprint(m.memory),
 		"-kernel", m.kernel, "-initrd", m.initrd, "-append", m.cmdline)
+}
+
+// run runs QEMU until its machine turns itself off, or has said the last words that
+// are wanted of it, if any are; not longer than limit.
+func run(t *testing.T, limit time.Duration, last *regexp.Regexp, options ...string) console {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, qemu, append([]string{
+		"-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
+	}, options...)...)
 	cmd.Dir = t.TempDir()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	out := &listener{last: last, heard: cancel}
+	cmd.Stdout, cmd.Stderr = out, out
 	begin := time.Now()
 	err := cmd.Run()
-	c := console(strings.ReplaceAll(out.String(), "\r", ""))
-	if ctx.Err() != nil {
+	c := console(strings.ReplaceAll(out.said.String(), "\r", ""))
+	switch {
+	case last != nil && last.MatchString(string(c)):
+		err = nil
+	case ctx.Err() != nil:
 		err = ctx.Err()
+	case last != nil:
+		err = fmt.Errorf("it has ended without a word of %s", last)
 	}
 	if err != nil {
 		t.Fatalf("%q: %v\n%s", cmd.Args, err, c.tail())
 	}
-	t.Logf("%d MiB, %.1f s: %s", m.memory, time.Since(begin).Seconds(), c.last())
+	t.Logf("%.1f s: %s", time.Since(begin).Seconds(), c.last())
 	return c
+}
+
+// listener keeps what a machine says, and tells when it has heard enough.
+type listener struct {
+	said  bytes.Buffer
+	last  *regexp.Regexp // nil for never
+	heard func()
+}
+
+func (l *listener) Write(b []byte) (int, error) {
+	n, err := l.said.Write(b)
+	if l.last != nil && l.last.Match(l.said.Bytes()) {
+		l.heard()
+	}
+	return n, err
 }
 
 // tail is the end of it, for people.
@@ -64,9 +91,10 @@ func (c console) tail() string {
 	return strings.Join(all[max(0, len(all)-40):], "\n")
 }
 
-// last is what the checker has found out, or of what the kernel died.
+// last is what the checker has found out, or of what the kernel died, or why it was
+// not started.
 func (c console) last() string {
-	if words := regexp.MustCompile(`(?m)^COMPOSE-BOOT-.*|Kernel panic.*`).FindAllString(string(c), -1); words != nil {
+	if words := regexp.MustCompile(`(?m)^COMPOSE-BOOT-.{0,80}|Kernel panic.*|^error: bad shim signature|Access Denied`).FindAllString(string(c), -1); words != nil {
 		return strings.Join(words, ", ")
 	}
 	return "no verdict"

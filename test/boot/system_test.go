@@ -145,7 +145,7 @@ func (s *system) makeList(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := map[string]bool{".compose": true, list.Memory: true}
-	s.list = &list.List{}
+	s.list, s.links = &list.List{}, 0
 	several := map[string]int{}
 	for _, e := range said.Entries {
 		if e.Path == "boot" || strings.HasPrefix(e.Path, "boot/") {

@@ -65,18 +65,21 @@ func contents(root string, files []list.Path) (differences []string, bytes int64
 
 // content reads a file and returns how long it is.
 func content(name string, want [32]byte) (int64, error) {
+	got, n, err := digest(name)
+	if err == nil && got != want {
+		err = fmt.Errorf("has content %x, want %x", got, want)
+	}
+	return n, err
+}
+
+// digest returns the SHA-256 of a file and how many bytes were read.
+func digest(name string) (sum [32]byte, n int64, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return 0, err
+		return sum, 0, err
 	}
 	defer f.Close()
 	h := sha256.New()
-	n, err := io.Copy(h, f)
-	if err != nil {
-		return n, err
-	}
-	if got := [32]byte(h.Sum(nil)); got != want {
-		return n, fmt.Errorf("has content %x, want %x", got, want)
-	}
-	return n, nil
+	n, err = io.Copy(h, f)
+	return [32]byte(h.Sum(nil)), n, err
 }

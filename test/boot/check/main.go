@@ -1,7 +1,8 @@
 // Command check is the init of a guest that checks what its kernel has unpacked
 // from an initramfs. It compares every path of the root filesystem, of which
 // nothing else has been mounted or run, with the [list.List] in it; it says what
-// is different and then one [list.Verdict]; and it turns the machine off.
+// is different and then one [list.Verdict]; and it turns the machine off. Or, where
+// its environment has [list.Look], it says from what the machine was started.
 //
 // What it says goes to the console, which the kernel opens for its init.
 package main
@@ -27,15 +28,24 @@ func main() {
 		os.Exit(2)
 	}
 	quiet()
+	if slices.Contains(os.Environ(), list.Look) {
+		look()
+	} else {
+		compareAll()
+	}
+	if err := powerOff(); err != nil {
+		fmt.Println("power off:", err)
+	}
+}
+
+// compareAll compares all that the kernel has unpacked, and says what it finds.
+func compareAll() {
 	v := check("/", slices.Contains(os.Environ(), list.All))
 	log, err := kernelLog()
 	if v.add(complaints(log)...); err != nil {
 		v.add(err.Error())
 	}
 	v.say()
-	if err := powerOff(); err != nil {
-		fmt.Println("power off:", err)
-	}
 }
 
 // verdict is what is found out.

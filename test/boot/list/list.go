@@ -60,6 +60,7 @@ const (
 	OK        Verdict = "COMPOSE-BOOT-OK"        // "paths=N links=N": how many paths there are, and how many are names of hard-linked files
 	Bad       Verdict = "COMPOSE-BOOT-BAD"       // "differences=N"
 	Truncated Verdict = "COMPOSE-BOOT-TRUNCATED" // "need=N": the bytes that Memory says; 0 where it says none
+	Started   Verdict = "COMPOSE-BOOT-STARTED"   // a Sight, as JSON
 )
 
 // All is in the environment of a checker that is to read every file, rather than
