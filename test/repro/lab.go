@@ -15,19 +15,28 @@ import (
 
 // lab is what the rows share.
 type lab struct {
-	root    string // of the repository
-	scratch string // removed at the end
-	out     io.Writer
-	seed    uint64
-	random  *rand.Rand
-	ci      bool // a row that cannot be run is a failure
-	places  int  // how many have been made
+	root     string // of the repository
+	scratch  string // removed at the end
+	workload string // the folder of the measuring workload; "" for none
+	loader   string // the image layout of the boot loaders; "" for none
+	out      io.Writer
+	seed     uint64
+	random   *rand.Rand
+	ci       bool // a row that cannot be run is a failure
+	places   int  // how many have been made
 
 	right, wrong, skipped int // rows
 }
 
 // newLab makes the folder that everything happens in.
-func newLab(seed uint64) (*lab, error) {
+func newLab(seed uint64, workload string) (*lab, error) {
+	if workload != "" {
+		dir, err := filepath.Abs(workload)
+		if err != nil {
+			return nil, err
+		}
+		workload = dir
+	}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list -m: %w", err)
@@ -41,7 +50,7 @@ func newLab(seed uint64) (*lab, error) {
 		return nil, err
 	}
 	return &lab{
-		root: root, scratch: scratch, out: os.Stdout,
+		root: root, scratch: scratch, workload: workload, out: os.Stdout,
 		seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
 		ci: os.Getenv("CI") == "true",
 	}, os.Chmod(scratch, 0o755) // another user works in it too
@@ -56,18 +65,18 @@ func (l *lab) place(parent string) (string, error) {
 	return dir, os.Mkdir(dir, 0o755)
 }
 
-// result runs r on s in a place of its own.
-func (l *lab) result(ctx context.Context, s *subject, r row) (result, error) {
+// result runs r on s in a place of its own, and returns what there is to say of it.
+func (l *lab) result(ctx context.Context, s *subject, r row) (got result, note string, err error) {
 	dir, err := l.place(l.scratch)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	run := newRun(l, s, dir)
 	if r.first {
 		run.keep = s.kept
 	}
-	got, err := run.vary(ctx, r)
-	return got, errors.Join(err, run.close())
+	got, err = run.vary(ctx, r)
+	return got, run.note, errors.Join(err, run.close())
 }
 
 // vary fills the run's place, lets r change it, and builds.

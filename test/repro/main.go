@@ -1,17 +1,18 @@
 // Command repro shows that compose writes the same bytes however it is run.
 //
 // Each row of a table is one way to run "compose build" in all formats: another
-// time zone, user, cache, order of inputs, compiler, processor. The first row
-// is plain; every other has to write files and a lock equal to its, and the
+// time zone, user, cache, order of inputs, compiler, processor, and a virtual
+// machine of another kernel and another year. The first row is plain; every other has to write files and a lock equal to its, and the
 // digests that compose prints have to be those of the files. Rows that this
 // machine cannot run are skipped and say why; with CI=true in the environment
-// that is a failure. At the end of a table a difference is planted, one byte of
-// one file of one package, and has to be found in every format, and shown.
+// that is a failure. At the end of a table differences are planted, one byte of
+// one file of one package, and have to be found in every format, and shown.
 //
 //	go run ./test/repro [-workload DIR] [-run TEXT] [-seed N]
 //
 // The subjects are examples/minimal.yml on the fixture's packages and, where
-// DIR holds it, the measuring workload, each with each compression. A digest in
+// DIR holds it, the measuring workload, each with a boot loader and with each
+// compression. A digest in
 // the table is that of all digests that a row gave; below the first row they
 // stand one by one.
 package main
@@ -28,15 +29,19 @@ import (
 )
 
 func main() {
+	if isInit() {
+		beGuest()
+		return
+	}
 	workload := flag.String("workload", "", "`folder` of the measuring workload; without it the fixture alone is run")
 	only := flag.String("run", "", "run the rows whose line holds `text`, such as \"workload zstd\" or \"umask\"")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of what is shuffled")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	lab, err := newLab(*seed)
+	lab, err := newLab(*seed, *workload)
 	if err == nil {
-		err = errors.Join(lab.all(ctx, *workload, *only), lab.close())
+		err = errors.Join(lab.all(ctx, *only), lab.close())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "repro:", err)
@@ -47,28 +52,37 @@ func main() {
 
 // all runs the rows whose line holds only, on every subject that is there, and
 // returns what was not as it should be.
-func (l *lab) all(ctx context.Context, workload, only string) error {
+func (l *lab) all(ctx context.Context, only string) error {
 	begin := time.Now()
 	l.head()
-	subjects, why := l.subjects(workload)
 	var wrong []error
+	wrong = append(wrong, l.without("boot loader", l.findLoader()))
+	subjects, why := l.subjects()
 	for _, s := range subjects {
 		wrong = append(wrong, l.matrix(ctx, s, only), s.forget())
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	if why != "" {
-		_, _ = fmt.Fprintln(l.out, "workload: skipped:", why)
-		if l.ci {
-			wrong = append(wrong, errors.New("workload: "+why))
-		}
-	}
+	wrong = append(wrong, l.without("workload", why))
 	if strings.Contains(twoFoldersLine, only) {
 		wrong = append(wrong, l.twoFolders(ctx))
 	}
 	l.foot(time.Since(begin))
 	return errors.Join(wrong...)
+}
+
+// without says that something is not there, and why; that is "" if it is. In CI it
+// returns an error.
+func (l *lab) without(what, why string) error {
+	if why == "" {
+		return nil
+	}
+	_, _ = fmt.Fprintf(l.out, "%s: skipped: %s\n", what, why)
+	if l.ci {
+		return errors.New(what + ": " + why)
+	}
+	return nil
 }
 
 // matrix runs the rows of s whose line holds only, after the first, which they
@@ -86,23 +100,27 @@ func (l *lab) matrix(ctx context.Context, s *subject, only string) error {
 			return errors.Join(wrong...)
 		}
 	}
-	if plants {
-		wrong = append(wrong, l.planted(ctx, s))
+	for _, p := range plants {
+		wrong = append(wrong, l.planted(ctx, s, p))
 	}
 	return errors.Join(wrong...)
 }
 
 // chosen returns the rows of s whose line holds only, after the first, and
-// whether a difference is to be planted then.
-func (s *subject) chosen(only string) (all []row, plants bool) {
-	plants = s.kept != "" && strings.Contains(s.name+" "+plantedLine, only)
+// what differences are to be planted then.
+func (s *subject) chosen(only string) (all []row, plants []planting) {
+	for _, p := range plantings() {
+		if s.kept != "" && strings.Contains(s.name+" "+p.line, only) {
+			plants = append(plants, p)
+		}
+	}
 	rows := rows()
 	for _, r := range rows[1:] {
 		if r.on&s.kind != 0 && strings.Contains(s.name+" "+r.name, only) {
 			all = append(all, r)
 		}
 	}
-	if len(all) > 0 || plants || strings.Contains(s.name+" "+rows[0].name, only) {
+	if len(all) > 0 || plants != nil || strings.Contains(s.name+" "+rows[0].name, only) {
 		all = append(rows[:1], all...)
 	}
 	return all, plants
@@ -112,7 +130,7 @@ func (s *subject) chosen(only string) (all []row, plants bool) {
 // the first row's.
 func (l *lab) row(ctx context.Context, s *subject, r row) error {
 	watch := start()
-	got, err := l.result(ctx, s, r)
+	got, note, err := l.result(ctx, s, r)
 	var skip skipped
 	if errors.As(err, &skip) && !l.ci {
 		l.skipped++
@@ -140,6 +158,9 @@ func (l *lab) row(ctx context.Context, s *subject, r row) error {
 	}
 	l.right++
 	l.line(s, r.name, got.digest(), "equal      "+watch.stop())
+	if note != "" {
+		_, _ = fmt.Fprintln(l.out, "    "+note)
+	}
 	return nil
 }
 

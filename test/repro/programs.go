@@ -54,16 +54,22 @@ func compiledFor(arch string) func(context.Context, *run) error {
 // compile compiles compose in the folder root as `make build` does, once for each name.
 func (l *lab) compile(ctx context.Context, root, name string, env ...string) (string, error) {
 	program := filepath.Join(l.scratch, "compose-"+name)
+	return program, goBuild(ctx, program, root, "./cmd/compose", env...)
+}
+
+// goBuild compiles a static program of the repository in the folder root, unless it
+// is there.
+func goBuild(ctx context.Context, program, root, folder string, env ...string) error {
 	if _, err := os.Stat(program); err == nil {
-		return program, nil
+		return nil
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", program, "./cmd/compose")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", program, folder)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), append([]string{"CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off", "GOAMD64=v1"}, env...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build (%s): %w\n%s", strings.Join(env, " "), err, out)
+		return fmt.Errorf("go build %s (%s): %w\n%s", folder, strings.Join(env, " "), err, out)
 	}
-	return program, nil
+	return nil
 }
 
 // twoFoldersLine is the line of twoFolders.

@@ -46,7 +46,9 @@ func plainRows() []row {
 		{name: "another user, umask 077, TZ", on: onFixtures, vary: otherUser},
 		{name: "another user, umask 077, TZ; archive in another order", on: onWorkloadGzip, vary: then(shuffledArchive, otherUser)},
 		{name: "another host name, no network", on: onFixtures, vary: otherHost},
-		{name: "with its lock, -frozen, SOURCE_DATE_EPOCH=1", on: onFixtures, vary: frozen},
+		{name: "with its lock, -frozen, SOURCE_DATE_EPOCH=1", on: onFixtures, vary: then(locked("1"), flags("-frozen"))},
+		{name: "with its lock, SOURCE_DATE_EPOCH=4102444800", on: onFixtures, vary: locked("4102444800")},
+		{name: "in a guest: kernel, host, user, processors, year 2038", on: onFixtures, vary: inGuest},
 		{name: "two at once on an empty cache, GOMAXPROCS=1 and 8", on: onAll, vary: then(env("GOMAXPROCS", "1"), twoAtOnce("GOMAXPROCS", "8"))},
 	}
 }
@@ -236,12 +238,13 @@ func otherHost(_ context.Context, r *run) error {
 	return nil
 }
 
-// frozen has the lock of a run before, and a time that the lock overrules.
-func frozen(ctx context.Context, r *run) error {
-	if _, err := r.build(ctx); err != nil {
-		return err
+// locked has the lock of a run before, and a time that the lock overrules.
+func locked(epoch string) func(context.Context, *run) error {
+	return func(ctx context.Context, r *run) error {
+		if _, err := r.build(ctx); err != nil {
+			return err
+		}
+		r.env["SOURCE_DATE_EPOCH"] = epoch
+		return os.RemoveAll(r.cache)
 	}
-	r.args = append(r.args, "-frozen")
-	r.env["SOURCE_DATE_EPOCH"] = "1"
-	return os.RemoveAll(r.cache)
 }

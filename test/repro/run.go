@@ -37,6 +37,8 @@ type run struct {
 	imported bool                        // the cache has the subject's images
 	keep     string                      // where the outputs go in the end; "": nowhere
 	after    func(context.Context) error // looks at what the build left behind; may be nil
+	guest    bool                        // it is built in a virtual machine
+	note     string                      // what there is to say of it
 	undo     []func() error
 }
 
@@ -46,7 +48,7 @@ func newRun(l *lab, s *subject, place string) *run {
 		lab: l, subject: s, place: place,
 		program: []string{filepath.Join(l.root, "bin", "compose")},
 		env:     map[string]string{"TZ": "UTC", "LANG": "C", "PATH": os.Getenv("PATH")},
-		umask:   "022", cache: filepath.Join(place, "cache"), formats: outputs.All(),
+		umask:   "022", cache: filepath.Join(place, "cache"), formats: s.formats(),
 	}
 }
 
@@ -67,6 +69,9 @@ func (r *run) close() error {
 func (r *run) build(ctx context.Context) (result, error) {
 	if err := r.ready(); err != nil {
 		return nil, err
+	}
+	if r.guest {
+		return r.buildInGuest(ctx)
 	}
 	builds := [][]outputs.Format{r.formats}
 	if r.apart {
@@ -104,15 +109,17 @@ func (r *run) buildOne(ctx context.Context, formats []outputs.Format, printed re
 		return err
 	}
 	args := append([]string{"build"}, r.flags(formats)...)
-	manifest := r.subject.manifest
-	if r.cwd != "" {
-		manifest = filepath.Join(r.in(), manifest)
+	for _, m := range r.subject.manifests() {
+		if r.cwd != "" {
+			m = filepath.Join(r.in(), m)
+		}
+		args = append(args, m)
 	}
 	if files := formats[0].Files(r.subject.stem()); r.stdout && len(formats) == 1 && len(files) == 1 {
-		return r.buildToStdout(ctx, append(args, "-o", "-", manifest), files[0], printed)
+		return r.buildToStdout(ctx, append(args, "-o", "-"), files[0], printed)
 	}
 	var lines strings.Builder
-	if _, err := r.compose(ctx, &lines, append(args, "-dir", r.out(), manifest)...); err != nil {
+	if _, err := r.compose(ctx, &lines, append(args, "-dir", r.out())...); err != nil {
 		return err
 	}
 	for line := range strings.Lines(lines.String()) {
@@ -153,6 +160,9 @@ func (r *run) flags(formats []outputs.Format) []string {
 	}
 	if c := r.subject.compress; c != "" {
 		args = append(args, "-compress", c)
+	}
+	if s := r.subject.size; s != "" {
+		args = append(args, "-size", s)
 	}
 	return append(args, r.args...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,7 +68,7 @@ func TestBuildHoldsWhatIsPrintedAgainstTheFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := testLab(t)
 			standIn(t, l, tt.more)
-			got, err := l.result(t.Context(), standInSubject(), row{})
+			got, _, err := l.result(t.Context(), standInSubject(), row{})
 			if tt.wantErr != "" {
 				if !strings.Contains(message(err), tt.wantErr) {
 					t.Fatalf("error %v, want %q", err, tt.wantErr)
@@ -128,14 +129,25 @@ echo "$1 $3 $dir/a.tar"`, counter))
 	}
 }
 
+// TestEveryRunIsInAllFormats holds that only the workload that is not compressed, and
+// what has no boot loader, is written without those that hold one.
 func TestEveryRunIsInAllFormats(t *testing.T) {
-	r := newRun(testLab(t), standInSubject(), t.TempDir())
-	flags := r.flags(r.formats)
-	want := strings.Join(outputs.Names(), ",")
-	for i, f := range flags {
-		if f == "-format" && flags[i+1] == want {
-			return
+	withLoader := testLab(t)
+	withLoader.loader = "somewhere"
+	withLoader.workload = workloadStub(t)
+	subjects, why := withLoader.subjects()
+	if why != "" {
+		t.Fatal(why)
+	}
+	const five = "kernel+initrd,tar-kernel-initrd,tar,docker,oci"
+	all := strings.Join(outputs.Names(), ",")
+	subjects = append(subjects, testLab(t).fixture())
+	for i, want := range []string{all, all, all, all, all, five, five} {
+		s := subjects[i]
+		r := newRun(testLab(t), s, t.TempDir())
+		flags := r.flags(r.formats)
+		if at := slices.Index(flags, "-format"); at < 0 || flags[at+1] != want {
+			t.Errorf("%s, base %q: flags %q do not name the formats %s", s.name, s.base, flags, want)
 		}
 	}
-	t.Errorf("flags %q do not name the formats %s", flags, want)
 }

@@ -107,24 +107,29 @@ func (l *lab) shuffleArchive(in io.ReadSeeker, out io.Writer) error {
 	return w.Close()
 }
 
-// shuffledKeys brings the keys of the manifest's maps into another order; the
+// shuffledKeys brings the keys of the manifests' maps into another order; the
 // order of lists means something and stays.
 func shuffledKeys(_ context.Context, r *run) error {
-	path := filepath.Join(r.in(), r.subject.manifest)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
+	for _, manifest := range r.subject.manifests() {
+		path := filepath.Join(r.in(), manifest)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var doc yaml.Node
+		if err := yaml.Unmarshal(data, &doc); err != nil {
+			return err
+		}
+		r.lab.shuffleMaps(&doc)
+		if data, err = yaml.Marshal(&doc); err != nil {
+			return err
+		}
+		// A writable copy: the original may be read-only.
+		if err := errors.Join(os.Remove(path), os.WriteFile(path, data, 0o644)); err != nil {
+			return err
+		}
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return err
-	}
-	r.lab.shuffleMaps(&doc)
-	if data, err = yaml.Marshal(&doc); err != nil {
-		return err
-	}
-	// A writable copy: the original may be read-only.
-	return errors.Join(os.Remove(path), os.WriteFile(path, data, 0o644))
+	return nil
 }
 
 // shuffleMaps shuffles the pairs of every map below n.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/composeos/compose/outputs"
 	"github.com/composeos/compose/test/fixture"
 )
 
@@ -33,9 +35,11 @@ const (
 type subject struct {
 	name     string
 	kind     kind
-	manifest string // below the run's input folder
+	base     string // a manifest in front of the other, which brings the boot loader; "" where there is none
+	manifest string // below the run's input folder, as base is
 	local    string // a file that the manifest takes, likewise
 	compress string // "": nothing is said of it, and gzip is the default
+	size     string // of a disk; "": as small as it can be
 	images   string // an archive to import into an empty cache; "" where the images are files beside the manifest
 	shared   string // the cache that warm runs go on with; "": each warms its own
 	kept     string // where the first row's outputs stay, for the planted difference; "": nowhere, and there is none
@@ -44,12 +48,14 @@ type subject struct {
 }
 
 // subjects are all that there are, and, if the workload is not among them, why.
-func (l *lab) subjects(workload string) (all []*subject, why string) {
+func (l *lab) subjects() (all []*subject, why string) {
 	f := l.fixture()
 	all = []*subject{f, f.compressed("zstd", onFixtureZstd), f.compressed("none", onFixtureNone)}
-	w, why := l.workload(workload)
+	w, why := l.measured()
 	if why == "" {
-		all = append(all, w, w.compressed("zstd", onWorkloadZstd), w.compressed("none", onWorkloadNone))
+		none := w.compressed("none", onWorkloadNone)
+		none.base = "" // three more files of 1.2 GB would take long, and show little
+		all = append(all, w, w.compressed("zstd", onWorkloadZstd), none)
 	}
 	return all, why
 }
@@ -81,57 +87,87 @@ func (s *subject) stem() string {
 	return base[:len(base)-len(filepath.Ext(base))]
 }
 
-// fixture is examples/minimal.yml without its lock.
+// manifests are those that are merged, below the run's input folder: the last gives
+// the outputs their name.
+func (s *subject) manifests() []string {
+	if s.base == "" {
+		return []string{s.manifest}
+	}
+	return []string{s.base, s.manifest}
+}
+
+// formats are those that the subject can be written in, in the order of help: all,
+// if it has a boot loader.
+func (s *subject) formats() (all []outputs.Format) {
+	for _, f := range outputs.All() {
+		if s.base != "" || !slices.Contains(bootable(), f.Name()) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// bootable are the formats that hold a boot loader.
+func bootable() []string { return []string{"iso", "raw-efi", "uki"} }
+
+// fixture is examples/minimal.yml without its lock, and a boot loader.
 func (l *lab) fixture() *subject {
 	return &subject{
-		name: "fixture gzip", kind: onFixtureGzip, manifest: "examples/minimal.yml", local: "examples/motd",
+		name: "fixture gzip", kind: onFixtureGzip, local: "examples/motd",
+		base: l.base("examples/boot.yml"), manifest: "examples/minimal.yml", size: "16MiB", // which leaves a partition for data
 		kept: filepath.Join(l.scratch, "first-gzip"),
-		fill: func(in string) error { return fillFixture(l.root, in, fixture.Options{}) },
+		fill: func(in string) error { return l.fillFixture(in, fixture.Options{}) },
 	}
 }
 
 // fillFixture lays out the example and the packages that it names.
-func fillFixture(root, in string, o fixture.Options) error {
+func (l *lab) fillFixture(in string, o fixture.Options) error {
 	examples := filepath.Join(in, "examples")
 	if err := os.MkdirAll(examples, 0o755); err != nil {
 		return err
 	}
 	for _, name := range []string{"minimal.yml", "motd"} {
-		if err := copyFile(filepath.Join(root, "examples", name), filepath.Join(examples, name)); err != nil {
+		if err := copyFile(filepath.Join(l.root, "examples", name), filepath.Join(examples, name)); err != nil {
 			return err
 		}
+	}
+	if err := l.fillBase(filepath.Join(examples, "boot.yml")); err != nil {
+		return err
 	}
 	return fixture.Write(filepath.Join(in, "build", "fixture"), o)
 }
 
-// workload is the measuring workload in dir, or why there is none. It is large:
-// its warm runs share one cache, of the first row.
-func (l *lab) workload(dir string) (*subject, string) {
-	if dir == "" {
+// measured is the measuring workload, with a boot loader, or why there is none. It
+// is large: its warm runs share one cache, of the first row.
+func (l *lab) measured() (*subject, string) {
+	if l.workload == "" {
 		return nil, "no -workload"
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err.Error()
-	}
-	images := filepath.Join(dir, "images.tar")
+	images := filepath.Join(l.workload, imagesName)
 	if _, err := os.Stat(images); err != nil {
 		return nil, fmt.Sprintf("%v (make workload)", err)
 	}
 	return &subject{
-		name: "workload gzip", kind: onWorkloadGzip, manifest: "anchor.yml", local: "files/10-net.conf", images: images,
+		name: "workload gzip", kind: onWorkloadGzip, local: "files/10-net.conf", images: images,
+		base: l.base("boot.yml"), manifest: "anchor.yml",
 		shared: filepath.Join(l.scratch, "workload-gzip"),
 		fill: func(in string) error {
 			if err := os.MkdirAll(filepath.Join(in, "files"), 0o755); err != nil {
 				return err
 			}
-			if err := copyTree(filepath.Join(dir, "files"), filepath.Join(in, "files"), nil); err != nil {
+			if err := copyTree(filepath.Join(l.workload, "files"), filepath.Join(in, "files"), nil); err != nil {
 				return err
 			}
-			return copyFile(filepath.Join(dir, "anchor.yml"), filepath.Join(in, "anchor.yml"))
+			if err := l.fillBase(filepath.Join(in, "boot.yml")); err != nil {
+				return err
+			}
+			return copyFile(filepath.Join(l.workload, "anchor.yml"), filepath.Join(in, "anchor.yml"))
 		},
 	}, ""
 }
+
+// imagesName is the archive of the workload's images.
+const imagesName = "images.tar"
 
 // importImages takes the subject's archive into the run's cache.
 func (r *run) importImages(ctx context.Context) error {
