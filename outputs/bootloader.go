@@ -43,7 +43,7 @@ func checkMedium(t *rootfs.Tree, o Options, files ...string) ([]Notice, error) {
 		case e == nil:
 			missing = append(missing, name)
 		case e.Type != rootfs.File || e.Size == 0 || e.Size > maxLoader:
-			errs = append(errs, entryError(e, errors.New("is no part of a boot loader: want a file of up to 16 MiB")))
+			errs = append(errs, entryError(e, errors.New("is no part of a boot loader: want a file of up to 10 MiB")))
 		}
 	}
 	switch {
@@ -63,11 +63,12 @@ func checkMenu(t *rootfs.Tree, o Options, files ...string) ([]Notice, error) {
 	if readErr != nil {
 		return notices, err // which is checkMedium's too
 	}
-	return notices, errors.Join(err, checkCmdline(b.cmdline))
+	return notices, errors.Join(err, checkMenuCmdline(b.cmdline))
 }
 
-// maxLoader is how long a file of a boot loader may be, bytes.
-const maxLoader = 16 << 20
+// maxLoader is how long a file of a boot loader may be, bytes: three of them have to fit
+// into what a CD's boot catalog can say, which is 32 MiB.
+const maxLoader = 10 << 20
 
 // newMedium makes the initramfs, and reads what goes around it.
 func newMedium(ctx context.Context, env Env, t *rootfs.Tree, files ...string) (*medium, error) {
@@ -170,18 +171,17 @@ func osRelease(t *rootfs.Tree) (string, error) {
 // prettyName returns the system's name for people out of an os-release; "" where
 // there is none that a boot menu could show.
 func prettyName(release string) string {
+	name := ""
 	for line := range strings.Lines(release) {
-		value, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME=")
-		if !ok {
-			continue
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
+			name = strings.TrimSpace(strings.Trim(value, `"'`)) // the last one counts
 		}
-		value = strings.Trim(value, `"'`)
-		if len(value) > 60 || strings.ContainsFunc(value, func(r rune) bool { return !printable(r) || r == '\\' }) {
-			return ""
-		}
-		return value
 	}
-	return ""
+	unfit := func(r rune) bool { return !printable(r) || r == '\\' }
+	if len(name) > 60 || strings.HasPrefix(name, "-") || strings.ContainsFunc(name, unfit) {
+		return ""
+	}
+	return name
 }
 
 func printable(r rune) bool { return r >= ' ' && r <= '~' }

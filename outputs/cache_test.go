@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
+	"os"
 	"sync"
 	"testing"
 
@@ -66,6 +67,11 @@ func (c *memCache) Recall(key rootfs.Digest) ([]byte, bool) {
 	defer c.mu.Unlock()
 	value, ok := c.values[key]
 	return value, ok
+}
+
+func (c *memCache) Folder() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "compose-test-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
 }
 
 func (c *memCache) Remember(key rootfs.Digest, value []byte) {

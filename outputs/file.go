@@ -164,8 +164,8 @@ func (f *file) Copy(ctx context.Context, r io.ReaderAt, off, n int64) error {
 	return f.err
 }
 
-// smallHole is what is rather written than left out, and largeHole what is left out
-// at once, bytes.
+// smallHole is what is rather written than left out, and largeHole what is hashed of
+// one at once, bytes.
 const (
 	smallHole = 64 << 10
 	largeHole = 64 << 20
@@ -176,22 +176,24 @@ func (f *file) Skip(ctx context.Context, n int64) error {
 	if f.hole == nil || n < smallHole || f.closed {
 		return f.Copy(ctx, noughts{}, 0, n)
 	}
-	for f.flush(); n > 0 && f.err == nil; {
+	f.flush()
+	if f.err == nil && f.known {
+		f.full <- piece{hole: n, write: true}
+		f.size += n
+		return f.err
+	}
+	if f.err == nil {
+		f.fail(f.hole(n))
+	}
+	for n > 0 && f.err == nil {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p := piece{hole: min(n, largeHole), write: f.known}
+		p := piece{hole: min(n, largeHole)}
 		p.skip = int(min(f.skip, p.hole))
 		f.skip -= int64(p.skip)
-		if f.known {
-			f.check()
-		} else {
-			f.fail(f.hole(p.hole))
-		}
-		if f.err == nil {
-			f.size += p.hole
-			f.full <- p
-		}
+		f.size += p.hole
+		f.full <- p
 		n -= p.hole
 	}
 	return f.err

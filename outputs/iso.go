@@ -78,7 +78,12 @@ func (f ISO) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
 		}
 		v.text("isolinux/"+name, []byte(data))
 	}
-	image, err := isodisk.NewISO(isodisk.ISO{Volume: m.newVolume("volume", &v), BIOS: "isolinux/" + rootfs.Isolinux, EFI: "efi.img"})
+	dir, remove, err := env.Cache.Folder()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	image, err := isodisk.NewISO(isodisk.ISO{Volume: m.newVolume("volume", &v), BIOS: "isolinux/" + rootfs.Isolinux, EFI: "efi.img"}, dir)
 	if err != nil {
 		return err
 	}

@@ -96,11 +96,13 @@ func TestCheckMedium(t *testing.T) {
 		{"for UEFI alone", tree("amd64", "", without(rootfs.Isolinux, rootfs.Isohdpfx)), ErrNoBootloader, nil, nil, "for it: the package lacks isolinux.bin, isohdpfx.bin"},
 		{"without a stub", tree("amd64", "", without(rootfs.Stub)), nil, nil, ErrNoBootloader, ""},
 		{"another machine", tree("arm64", "", loaderFiles()), ErrMachine, ErrMachine, ErrMachine, "only amd64 machines start from it, not arm64"},
-		{"a quote", tree("amd64", `a="b c"`, loaderFiles()), ErrCmdline, ErrCmdline, nil, `byte 2 of it is '"'`},
-		{"a backslash", tree("amd64", `a\b`, loaderFiles()), ErrCmdline, ErrCmdline, nil, `byte 1 of it is '\\'`},
-		{"two lines", tree("amd64", "a\nb", loaderFiles()), ErrCmdline, ErrCmdline, nil, `byte 1 of it is '\n'`},
+		{"a quote", tree("amd64", `a="b c"`, loaderFiles()), ErrCmdline, ErrCmdline, nil, `'"' is in it: want no quotes`},
+		{"a backslash", tree("amd64", `a\b`, loaderFiles()), ErrCmdline, ErrCmdline, nil, `'\\' is in it: want no quotes`},
+		{"two lines", tree("amd64", "a\nb", loaderFiles()), nil, nil, ErrCmdline, `'\n' is in it: want printable ASCII`},
+		{"another alphabet", tree("amd64", "a=ü", loaderFiles()), ErrCmdline, ErrCmdline, ErrCmdline, `'ü' is in it: want printable ASCII`},
 		{"a line break at the end", tree("amd64", "a\n", loaderFiles()), nil, nil, nil, ""},
 		{"too long", tree("amd64", long, loaderFiles()), ErrCmdline, ErrCmdline, nil, "it has 1901 bytes; at most 1900 can be"},
+		{"too long for anybody", tree("amd64", long+strings.Repeat("a", 147), loaderFiles()), ErrCmdline, ErrCmdline, ErrCmdline, "it has 2048 bytes; at most "},
 		{"as long as can be", tree("amd64", long[1:], loaderFiles()), nil, nil, nil, ""},
 		{"the boot loader's own word", tree("amd64", "quiet initrd=/x", loaderFiles()), ErrCmdline, ErrCmdline, nil, "initrd=/x is for the boot loader"},
 	}
@@ -151,14 +153,14 @@ func TestMenu(t *testing.T) {
 			"nothing said",
 			menu{title: "Linux"},
 			"set default=0\nset timeout=0\nmenuentry Linux {\n\tlinux /boot/kernel\n\tinitrd /boot/initrd.img\n}\n",
-			"prompt 0\nsay Linux\ndefault linux\nlabel linux\n\tkernel /boot/kernel\n\tappend initrd=/boot/initrd.img\n",
+			"prompt 0\nsay Linux\ndefault linux\nlabel linux\n\tmenu label Linux\n\tkernel /boot/kernel\n\tappend initrd=/boot/initrd.img\n",
 		},
 		{
 			"all",
 			menu{title: "It's 1.0", timeout: 3, cmdline: "a=$x  b;c quiet", serial: serial{true, 1, 9600}},
 			"serial --unit=1 --speed=9600\nterminal_input serial console\nterminal_output serial console\nset default=0\nset timeout=3\n" +
 				"menuentry 'It'\\''s 1.0' {\n\tlinux /boot/kernel 'a=$x' 'b;c' quiet\n\tinitrd /boot/initrd.img\n}\n",
-			"serial 1 9600\nprompt 1\ntimeout 30\nsay It's 1.0\ndefault linux\nlabel linux\n\tkernel /boot/kernel\n\tappend initrd=/boot/initrd.img a=$x  b;c quiet\n",
+			"serial 1 9600\nprompt 1\ntimeout 30\nsay It's 1.0\ndefault linux\nlabel linux\n\tmenu label It's 1.0\n\tkernel /boot/kernel\n\tappend initrd=/boot/initrd.img a=$x  b;c quiet\n",
 		},
 	}
 	for _, tt := range tests {
@@ -198,6 +200,9 @@ func TestTitle(t *testing.T) {
 		"PRETTY_NAME='Acme'":                     "Acme",
 		"PRETTY_NAME=\"B\u00e4r\"\n":             "Linux",
 		"PRETTY_NAME=" + strings.Repeat("x", 61): "Linux",
+		"PRETTY_NAME=a\nPRETTY_NAME=b":           "b",
+		"PRETTY_NAME=--unrestricted":             "Linux",
+		"PRETTY_NAME=\" \"":                      "Linux",
 		`PRETTY_NAME="a \"b\""`:                  "Linux",
 	} {
 		e := rootfs.MadeFile("usr/lib/os-release", 0o644, []byte(release))

@@ -14,7 +14,7 @@ import (
 type menu struct {
 	title   string // of the one entry
 	timeout int64  // how long to wait, seconds
-	cmdline string // of the kernel, without what is around it
+	cmdline string // of the kernel, with one space between its words
 	serial  serial
 }
 
@@ -28,34 +28,52 @@ type serial struct {
 // ErrCmdline is what Check says of a command line that boot loaders would change.
 var ErrCmdline = errors.New("boot loaders do not pass this command line as it is")
 
-// maxMenuCmdline is how long a command line may be, bytes: x86 has room for 2047, of
-// which boot loaders take some for words of their own.
-const maxMenuCmdline = 1900
+// How long a command line may be, bytes: x86 has room for 2047, of which the boot
+// loaders of a menu take some for words of their own.
+const (
+	maxCmdlineX86  = 2047
+	maxMenuCmdline = 1900
+)
 
 // readMenu makes the menu of t.
 func readMenu(t *rootfs.Tree, cmdline string) (menu, error) {
 	release, err := osRelease(t)
 	return menu{
 		title: cmp.Or(t.Menu.Title, prettyName(release), "Linux"), timeout: t.Menu.Timeout,
-		cmdline: strings.TrimSpace(cmdline), serial: readSerial(cmdline),
+		cmdline: strings.Join(strings.Fields(cmdline), " "), serial: readSerial(cmdline),
 	}, err
 }
 
-// checkCmdline returns why GRUB or ISOLINUX would not pass the command line to the
-// kernel as it is: GRUB writes a backslash before a quote and before another
+// checkMenuCmdline returns why GRUB or ISOLINUX would not pass the command line to
+// the kernel as it is: GRUB writes a backslash before a quote and before another
 // backslash, and ISOLINUX takes initrd= for itself.
-func checkCmdline(cmdline string) error {
-	cmdline = strings.TrimSpace(cmdline)
-	if i := strings.IndexFunc(cmdline, func(r rune) bool { return !printable(r) || strings.ContainsRune(`"'\`, r) }); i >= 0 {
-		return fmt.Errorf("%w: byte %d of it is %q: want printable ASCII without quotes and backslashes", ErrCmdline, i, cmdline[i])
+func checkMenuCmdline(cmdline string) error {
+	cmdline = strings.Join(strings.Fields(cmdline), " ")
+	for _, r := range cmdline {
+		if strings.ContainsRune(`"'\`, r) {
+			return fmt.Errorf("%w: %q is in it: want no quotes and backslashes", ErrCmdline, r)
+		}
 	}
-	if len(cmdline) > maxMenuCmdline {
-		return fmt.Errorf("%w: it has %d bytes; at most %d can be", ErrCmdline, len(cmdline), maxMenuCmdline)
+	if err := checkCmdline(cmdline, maxMenuCmdline); err != nil {
+		return err
 	}
 	for word := range strings.FieldsSeq(cmdline) {
 		if strings.HasPrefix(word, "initrd=") {
 			return fmt.Errorf("%w: %s is for the boot loader", ErrCmdline, word)
 		}
+	}
+	return nil
+}
+
+// checkCmdline returns why a command line is not passed as it is by anybody.
+func checkCmdline(cmdline string, most int) error {
+	for _, r := range cmdline {
+		if !printable(r) {
+			return fmt.Errorf("%w: %q is in it: want printable ASCII", ErrCmdline, r)
+		}
+	}
+	if len(cmdline) > most {
+		return fmt.Errorf("%w: it has %d bytes; at most %d can be", ErrCmdline, len(cmdline), most)
 	}
 	return nil
 }
@@ -115,7 +133,13 @@ func grubQuoted(s string) string {
 // grubFinder is what GRUB reads first, on the FAT volume that it was started from:
 // it goes on with the menu on the volume that has a file of that path.
 func grubFinder(path string) []byte {
-	return fmt.Appendf(nil, "search --no-floppy --set=root --file /%s\nset prefix=($root)/boot/grub\nsource $prefix/grub.cfg\n", path)
+	return fmt.Appendf(nil, `if search --no-floppy --set=root --file /%s; then
+	set prefix=($root)/boot/grub
+	source $prefix/grub.cfg
+else
+	echo "The volume that this system is on is not there."
+fi
+`, path)
 }
 
 // isolinux is the menu as ISOLINUX has it (syslinux 6.04, doc/syslinux.txt).
@@ -129,7 +153,7 @@ func (m menu) isolinux() []byte {
 	} else {
 		b.WriteString("prompt 0\n")
 	}
-	_, _ = fmt.Fprintf(&b, "say %s\ndefault linux\nlabel linux\n\tkernel /boot/kernel\n\tappend %s\n",
+	_, _ = fmt.Fprintf(&b, "say %[1]s\ndefault linux\nlabel linux\n\tmenu label %[1]s\n\tkernel /boot/kernel\n\tappend %[2]s\n",
 		m.title, strings.TrimSpace("initrd=/boot/initrd.img "+m.cmdline))
 	return []byte(b.String())
 }

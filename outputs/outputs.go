@@ -144,6 +144,9 @@ type Cache interface {
 	// there under the key, or what fill writes now. It is called at most once.
 	// The caller closes what it gets.
 	Member(ctx context.Context, key rootfs.Digest, fill func(w io.Writer) error) (Member, error)
+	// Folder makes an empty folder for files of a moment. remove removes it with all
+	// that is in it.
+	Folder() (dir string, remove func(), err error)
 	// Recall returns what was remembered under a key, if it is there.
 	Recall(key rootfs.Digest) ([]byte, bool)
 	// Remember keeps a few bytes. Where that is not possible nothing is said: they

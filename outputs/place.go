@@ -61,8 +61,11 @@ func (o *output) start(s *Files) {
 		closer = o.settle
 	}
 	hole := func(n int64) error {
-		_, err := o.f.Seek(n, io.SeekCurrent)
-		return err
+		end, err := o.f.Seek(n, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		return o.f.Truncate(end) // says at once if the file cannot be as large
 	}
 	name := o.path
 	if o.f == nil {

@@ -40,7 +40,7 @@ var ErrDiskSize = errors.New("the disk is too small")
 const firstPartition = 1 << 20
 
 // Numbers of partitions. Slot 2 is left free for a second system
-// (docs/decisions/0016-disks.md).
+// (docs/decisions/0016-bootable-media.md).
 const (
 	efiPartition  = 1
 	dataPartition = 3
@@ -66,7 +66,7 @@ func (f RawEFI) Write(ctx context.Context, t *rootfs.Tree, env Env) error {
 	}
 	disk, err := m.disk(esp.Size, env.Size)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	var parts volume
 	parts.put(disk.Extents[0].Path, s)
@@ -89,12 +89,12 @@ func (m *medium) disk(esp, size int64) (*isodisk.Image, error) {
 	if size < least {
 		return nil, fmt.Errorf("%w: %d bytes; this system needs %d: -size %dMiB", ErrDiskSize, size, least, least>>20)
 	}
-	table := isodisk.Table{GUID: m.id("disk"), Partitions: []isodisk.Partition{
+	table := isodisk.Table{GUID: m.id(fmt.Sprintf("disk of %d", size)), Partitions: []isodisk.Partition{
 		{Number: efiPartition, Type: isodisk.ESP, GUID: m.id("efi partition"), Name: name, Offset: firstPartition, Size: esp},
 	}}
 	if room := (size - isodisk.DiskSize(0) - end) >> 20 << 20; room > 0 {
 		table.Partitions = append(table.Partitions, isodisk.Partition{
-			Number: dataPartition, Type: isodisk.Linux, GUID: m.id("data partition"), Name: "data", Offset: end, Size: room,
+			Number: dataPartition, Type: isodisk.Linux, GUID: m.id(fmt.Sprintf("data partition of %d", room)), Name: "data", Offset: end, Size: room,
 		})
 	}
 	disk := &isodisk.Image{Extents: []isodisk.Extent{{Path: name, Offset: firstPartition, Size: esp}}}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -32,7 +31,12 @@ func (UKI) Sized() bool { return false }
 
 // Check implements [Format].
 func (UKI) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
-	return checkMedium(t, o, rootfs.Stub)
+	notices, err := checkMedium(t, o, rootfs.Stub)
+	b, readErr := readBoot(t)
+	if readErr != nil {
+		return notices, err // which is checkMedium's too
+	}
+	return notices, errors.Join(err, checkCmdline(strings.TrimSpace(b.cmdline), maxCmdlineX86))
 }
 
 // firstUcode is the first release of systemd whose stub reads microcode from a
@@ -87,8 +91,8 @@ func (m *medium) sections(stub *program) ([]programSection, error) {
 		return nil, err
 	}
 	all := []programSection{
-		{".osrel", literal(cmp.Or(release, fmt.Sprintf("ID=linux\nNAME=Linux\nPRETTY_NAME=%q\n", m.menu.title)))},
-		{".cmdline", literal(m.menu.cmdline)},
+		{".osrel", literal(cmp.Or(release, "ID=linux\nNAME=Linux\nPRETTY_NAME="+shellQuoted(m.menu.title)+"\n"))},
+		{".cmdline", literal(strings.TrimSpace(m.cmdline))},
 		{".uname", literal(kernel)},
 	}
 	if stub.text(".sbat") == "" {
@@ -100,6 +104,11 @@ func (m *medium) sections(stub *program) ([]programSection, error) {
 		initrd = m.initramfs
 	}
 	return withoutEmpty(append(all, programSection{".linux", m.kernel()}, programSection{".initrd", initrd})), nil
+}
+
+// shellQuoted is a text as os-release(5) has it.
+func shellQuoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(s) + `"`
 }
 
 func withoutEmpty(all []programSection) []programSection {

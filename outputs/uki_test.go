@@ -127,6 +127,12 @@ func TestUKIWithoutSystem(t *testing.T) {
 	}
 }
 
+func TestShellQuoted(t *testing.T) {
+	if got, want := shellQuoted("a \"b\" $c `d` \\ 'e'"), "\"a \\\"b\\\" \\$c \\`d\\` \\\\ 'e'\""; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestReadProgram(t *testing.T) {
 	change := func(at int, with ...byte) []byte {
 		b := stubProgram()

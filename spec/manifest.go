@@ -86,10 +86,10 @@ type Kernel struct {
 type Bootloader struct {
 	// Image is the boot loader's package image.
 	Image Ref `yaml:"image"`
-	// Title is the text of the boot menu's entry; the default is the PRETTY_NAME of the system's os-release.
+	// Title is the text of the boot menu's entry, up to 60 printable ASCII characters; the default is the PRETTY_NAME of the system's os-release.
 	Title string `yaml:"title" check:"title"`
-	// Timeout is how many seconds the boot menu waits; the default, 0, boots at once.
-	Timeout int64 `yaml:"timeout" check:"range=0..3600"`
+	// Timeout is how many seconds the boot menu waits, up to 3599; the default, 0, boots at once.
+	Timeout int64 `yaml:"timeout" check:"range=0..3599"`
 
 	Pos Pos `yaml:"-"`
 }

@@ -55,10 +55,14 @@ func checkName(s string) error {
 // maxTitle is what fits into a line of any boot menu.
 const maxTitle = 60
 
-// checkTitle takes what every boot loader can show: no more than ASCII.
+// checkTitle takes what every boot loader can show: no more than ASCII, and nothing
+// that GRUB would take for an option.
 func checkTitle(s, _ string) error {
 	if i := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
 		return fmt.Errorf("%q: a boot menu shows printable ASCII alone", s)
+	}
+	if s != strings.TrimSpace(s) || strings.HasPrefix(s, "-") {
+		return fmt.Errorf("%q: a title begins and ends with no space, and does not begin with -", s)
 	}
 	if len(s) > maxTitle {
 		return fmt.Errorf("the title has %d letters; at most %d can be", len(s), maxTitle)

@@ -260,12 +260,19 @@ func (f *formatsFlag) Set(s string) error {
 		}
 		for _, known := range f.formats {
 			if known.Name() == format.Name() {
-				return fmt.Errorf("%s is named twice", name)
+				return namedTwice(name, known)
 			}
 		}
 		f.formats = append(f.formats, format)
 	}
 	return nil
+}
+
+func namedTwice(name string, known outputs.Format) error {
+	if name != known.Name() {
+		return fmt.Errorf("%s is %s, which is named already", name, known.Name())
+	}
+	return fmt.Errorf("%s is named twice", name)
 }
 
 // instead says which format to take for a name that is none.
@@ -275,6 +282,8 @@ func instead(name string) string {
 		return `: linuxkit's has its root filesystem on the CD; "iso" has it in an initramfs, and boots by BIOS and by UEFI`
 	case "raw-bios":
 		return `: a BIOS boots "iso" from a disk too`
+	case "qcow2", "qcow2-efi", "vmdk", "vhd", "dynamic-vhd", "vdi", "gcp", "aws", "openstack":
+		return `: write "raw-efi", and convert it with qemu-img`
 	}
 	return suggest(name, outputs.Names(), "")
 }

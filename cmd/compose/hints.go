@@ -44,7 +44,7 @@ func hints() []hint {
 		{wraps(outputs.ErrNoKernel), `name a kernel image in the manifest ("kernel: image:"), or write another format: -format tar`},
 		{wraps(outputs.ErrNoBootloader), `name its image in the manifest ("bootloader: image:"), or write another format: -format kernel+initrd`},
 		{wraps(outputs.ErrMachine), "write another format, such as -format kernel+initrd"},
-		{wraps(outputs.ErrCmdline), "change kernel.cmdline, or write -format uki, which has it as it is"},
+		{wraps(outputs.ErrCmdline), "change kernel.cmdline; quotes and backslashes go into a -format uki"},
 		{wraps(outputs.ErrDecompressor), "leave -compress out, or write -compress none"},
 		{wraps(outputs.ErrRepository), "give the files another name with -name"},
 		{wraps(outputs.ErrName), "give the files another name with -name"},

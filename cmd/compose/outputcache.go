@@ -26,6 +26,9 @@ func (c outputCache) Member(ctx context.Context, key rootfs.Digest, fill func(io
 	return m, nil
 }
 
+// Folder implements [outputs.Cache].
+func (c outputCache) Folder() (dir string, remove func(), err error) { return c.store.Folder("volume") }
+
 // Recall implements [outputs.Cache].
 func (c outputCache) Recall(key rootfs.Digest) ([]byte, bool) {
 	if c.verify {

@@ -74,19 +74,23 @@ func unitOf(s string) (int64, bool) {
 	return n, true
 }
 
-// diskSize is a flag for the size of a disk, in whole sectors.
+// diskSize is a flag for the size of a disk, rounded down to whole sectors.
 type diskSize int64
 
 func (d *diskSize) String() string { return strconv.FormatInt(int64(*d), 10) }
 
+// maxDisk is more than an image is handed on with, and less than a file of any file
+// system cannot have, bytes.
+const maxDisk = 8 << 40
+
 // Set reads a size.
 func (d *diskSize) Set(s string) error {
 	n, err := parseSize(s)
-	if err != nil || n == noLimit || n == 0 {
+	if n -= n % outputs.Sector; err != nil || n == noLimit-noLimit%outputs.Sector || n == 0 {
 		return fmt.Errorf("%q is not the size of a disk: want a number and a unit, such as 4GiB or 500MB", s)
 	}
-	if n%outputs.Sector != 0 {
-		return fmt.Errorf("%q is not the size of a disk: a disk has whole sectors of %d bytes", s, outputs.Sector)
+	if n > maxDisk {
+		return fmt.Errorf("%q is over 8TiB, the largest disk that is made", s)
 	}
 	*d = diskSize(n)
 	return nil

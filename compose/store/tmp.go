@@ -70,6 +70,43 @@ func unlinked(dir, key string) (*os.File, error) {
 	}
 }
 
+// Folder makes an empty folder of this process's own, for files of a moment. remove
+// removes it with all that is in it; what a killed process leaves, the next [Open] does.
+func (s *Store) Folder(key string) (dir string, remove func(), err error) {
+	for n := 0; ; n++ {
+		path := s.path(tmpDir, key+"."+strconv.Itoa(n))
+		err := os.Mkdir(path, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", nil, s.cannotWrite(err)
+		}
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) { // another process has taken it for a leftover
+			continue
+		}
+		if err == nil {
+			err = flock(f, unix.LOCK_SH)
+		}
+		if err != nil {
+			_ = os.RemoveAll(path)
+			return "", nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if ok, err := linked(f, path); err != nil || !ok {
+			_ = f.Close()
+			if err != nil {
+				return "", nil, err
+			}
+			continue
+		}
+		return path, func() {
+			_ = os.RemoveAll(path)
+			_ = f.Close()
+		}, nil
+	}
+}
+
 // discard removes a file that create made.
 func discard(f *os.File) {
 	_ = os.Remove(f.Name())
@@ -113,7 +150,7 @@ func (s *Store) removeLeftovers() {
 		}
 		if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil {
 			if ok, err := linked(f, path); ok && err == nil {
-				_ = os.Remove(path)
+				_ = os.RemoveAll(path)
 			}
 		}
 		_ = f.Close()

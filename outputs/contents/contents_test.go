@@ -114,6 +114,11 @@ func (noCache) Member(_ context.Context, _ rootfs.Digest, write func(io.Writer) 
 	}
 	return noMember{bytes.NewReader(b.Bytes())}, nil
 }
+
+func (noCache) Folder() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "compose-test-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
 func (noCache) Recall(rootfs.Digest) ([]byte, bool) { return nil, false }
 func (noCache) Remember(rootfs.Digest, []byte)      {}
 

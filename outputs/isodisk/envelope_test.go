@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -102,15 +103,14 @@ func TestRefusedLabels(t *testing.T) {
 		refused(t, err, fmt.Sprintf("the label %q: want up to 11 of A-Z, 0-9 and _", label))
 		o := boots()
 		o.Label = label
-		_, err = NewISO(o)
+		_, err = newISO(t, o)
 		refused(t, err, fmt.Sprintf("the label %q: want up to 11 of A-Z, 0-9 and _", label))
 	}
 }
 
 // TestRefusedISO gives what is not for an ISO volume. Nothing is left behind.
 func TestRefusedISO(t *testing.T) {
-	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
+	dir := t.TempDir()
 	with := func(files ...File) func(*ISO) { return func(o *ISO) { o.Files = append(o.Files, files...) } }
 	noBIOS := func(path string) string {
 		return fmt.Sprintf("the BIOS boot image %q is no file with content, of 64 bytes or more", path)
@@ -144,19 +144,22 @@ func TestRefusedISO(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := boots()
 			test.change(&o)
-			m, err := NewISO(o)
+			m, err := NewISO(o, dir)
 			refused(t, err, test.want...)
 			if m != nil {
 				t.Error("there is an image")
 			}
 		})
 	}
-	if left, err := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 || err != nil {
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 || err != nil {
 		t.Errorf("left behind: %v %v", left, err)
 	}
-	t.Run("no temporary folder", func(t *testing.T) {
-		t.Setenv("TMPDIR", filepath.Join(temp, "missing"))
-		if _, err := NewISO(boots()); !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrEnvelope) {
+	t.Run("a folder that is a file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewISO(boots(), file); !errors.Is(err, syscall.ENOTDIR) || errors.Is(err, ErrEnvelope) {
 			t.Errorf("%v", err)
 		}
 	})

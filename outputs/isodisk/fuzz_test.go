@@ -33,7 +33,7 @@ func FuzzISO(f *testing.F) {
 	f.Add("", []byte{}, "", "", "")
 	f.Fuzz(func(t *testing.T, paths string, sizes []byte, bios, efi, label string) {
 		o := ISO{BIOS: bios, EFI: efi, Volume: Volume{Label: label, Time: epoch, Files: fuzzed(paths, sizes)}}
-		m, err := NewISO(o)
+		m, err := newISO(t, o)
 		switch {
 		case errors.Is(err, ErrEnvelope):
 			return

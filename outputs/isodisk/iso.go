@@ -28,17 +28,13 @@ type ISO struct {
 // a period, which ISO 9660 does not have, is one of Rock Ridge alone; the other one
 // begins with 0. Errors that are due to the input are [ErrEnvelope].
 //
-// Beside memory it uses a folder of the system's temporary directory, for the files
-// that come with their content: go-diskfs reads them there.
-func NewISO(o ISO) (*Image, error) {
+// The files that come with their content are written below dir, an empty folder, for
+// go-diskfs to read them there. They are the caller's to remove.
+func NewISO(o ISO, dir string) (*Image, error) {
 	if err := o.check(release()); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "compose-iso-")
-	if err != nil {
-		return nil, fmt.Errorf("lay out an ISO volume: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // what is in it is copied
+	dir = filepath.Join(dir, "volume") // which go-diskfs removes
 	if err := fillFolder(dir, o.Files); err != nil {
 		return nil, fmt.Errorf("lay out an ISO volume: %w", err)
 	}

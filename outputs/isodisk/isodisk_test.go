@@ -47,10 +47,16 @@ func esp() Volume {
 	}}
 }
 
+// newISO lays out an ISO volume, in a folder of the test's own.
+func newISO(t testing.TB, o ISO) (*Image, error) {
+	t.Helper()
+	return NewISO(o, t.TempDir())
+}
+
 // mustISO, mustFAT and mustPartition lay out what they are given.
 func mustISO(t testing.TB, o ISO) *Image {
 	t.Helper()
-	m, err := NewISO(o)
+	m, err := newISO(t, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func TestRandomISO(t *testing.T) {
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		o := randomISO(r, r.IntN(40))
-		m, err := NewISO(o)
+		m, err := newISO(t, o)
 		if errors.Is(err, ErrEnvelope) && strings.Contains(err.Error(), " i ") {
 			continue // "i" is one of the files
 		}

@@ -97,7 +97,7 @@ func (m *media) isolinux() string {
 	if m.timeout > 0 {
 		prompt = fmt.Sprintf("prompt 1\ntimeout %d\n", 10*m.timeout)
 	}
-	return fmt.Sprintf("serial 0 115200\n%ssay %s\ndefault linux\nlabel linux\n\tkernel /boot/kernel\n\tappend initrd=/boot/initrd.img %s\n", prompt, m.title, m.cmdline)
+	return fmt.Sprintf("serial 0 115200\n%[1]ssay %[2]s\ndefault linux\nlabel linux\n\tmenu label %[2]s\n\tkernel /boot/kernel\n\tappend initrd=/boot/initrd.img %[3]s\n", prompt, m.title, m.cmdline)
 }
 
 // isoID finds the ISO's number: it is the name of a file.
@@ -182,7 +182,8 @@ func (m *media) efi(name string) *medium {
 func (m *media) isoESP(t *testing.T) *medium {
 	t.Helper()
 	v := m.efi("iso's ESP")
-	find := "search --no-floppy --set=root --file /.disk/" + m.isoID(t) + "\nset prefix=($root)/boot/grub\nsource $prefix/grub.cfg\n"
+	find := "if search --no-floppy --set=root --file /.disk/" + m.isoID(t) + "; then\n" +
+		"\tset prefix=($root)/boot/grub\n\tsource $prefix/grub.cfg\nelse\n\techo \"The volume that this system is on is not there.\"\nfi\n"
 	v.put("boot/grub/grub.cfg", textRecord(find), m.epoch&^1)
 	m.fatReadings(v, m.esp(t, m.file(".iso")))
 	return v

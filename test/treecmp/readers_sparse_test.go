@@ -62,6 +62,10 @@ func (c noCache) Member(_ context.Context, key rootfs.Digest, fill func(w io.Wri
 	return cached{f, stat.Size()}, err
 }
 
+func (c noCache) Folder() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp(c.dir, "")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
 func (noCache) Recall(rootfs.Digest) ([]byte, bool) { return nil, false }
 func (noCache) Remember(rootfs.Digest, []byte)      {}
 

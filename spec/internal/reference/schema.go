@@ -198,7 +198,7 @@ func pattern(check string) string {
 	case "rlimit":
 		return "^[^,]+,[^,]+,[^,]+$"
 	case "title":
-		return "^[ -~]{0,60}$"
+		return "^[!-,.-~](?:[ -~]{0,58}[!-~])?$"
 	case "tmpfs":
 		return "^/[^:]*(?::[^:]+)?$"
 	}
