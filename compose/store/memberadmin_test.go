@@ -206,6 +206,16 @@ func TestMembersOfReadOnlyCache(t *testing.T) {
 					t.Errorf("%s: filled %d times", k, made.filled.Load())
 				}
 			}
+			folder, remove, err := s.Folder("x")
+			if dir == "" {
+				if !errors.Is(err, ErrReadOnly) {
+					t.Errorf("a folder: %v", err)
+				}
+				return
+			}
+			must(t, err)
+			put(t, filepath.Join(folder, "file"), "content")
+			remove()
 		})
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {

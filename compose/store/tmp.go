@@ -71,8 +71,22 @@ func unlinked(dir, key string) (*os.File, error) {
 }
 
 // Folder makes an empty folder of this process's own, for files of a moment. remove
-// removes it with all that is in it; what a killed process leaves, the next [Open] does.
+// removes it with all that is in it; what a killed process leaves, the next [Open]
+// does. While the cache cannot be written to it is in [Options].Temp, where a kill
+// leaves it; without Temp the error wraps [ErrReadOnly].
 func (s *Store) Folder(key string) (dir string, remove func(), err error) {
+	dir, remove, err = s.folder(key)
+	if !errors.Is(err, ErrReadOnly) || s.temp == "" {
+		return dir, remove, err
+	}
+	if dir, err = os.MkdirTemp(s.temp, "compose-"+key+"-"); err != nil {
+		return "", nil, err
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}
+
+// folder makes one in the cache.
+func (s *Store) folder(key string) (dir string, remove func(), err error) {
 	for n := 0; ; n++ {
 		path := s.path(tmpDir, key+"."+strconv.Itoa(n))
 		err := os.Mkdir(path, 0o700)
