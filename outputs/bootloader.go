@@ -30,13 +30,24 @@ type medium struct {
 }
 
 // checkMedium returns what keeps t from being a medium with these files of a boot
-// loader, and what a user should hear of it.
-func checkMedium(t *rootfs.Tree, o Options, files ...string) ([]Notice, error) {
+// loader, and what a user should hear of it. cmdline says what keeps the boot loader
+// from passing on a command line.
+func checkMedium(t *rootfs.Tree, o Options, cmdline func(string) error, files ...string) ([]Notice, error) {
 	notices, err := checkBoot(t, o)
-	errs := []error{err}
-	if t.Arch != "amd64" {
-		return notices, errors.Join(err, fmt.Errorf("%w, not %s", ErrMachine, t.Arch))
+	err = errors.Join(err, checkLoader(t, files))
+	b, readErr := readBoot(t)
+	if readErr != nil {
+		return notices, err // checkBoot has said it
 	}
+	return notices, errors.Join(err, cmdline(b.cmdline))
+}
+
+// checkLoader returns why a boot loader does not start t.
+func checkLoader(t *rootfs.Tree, files []string) error {
+	if t.Arch != "amd64" {
+		return fmt.Errorf("%w, not %s", ErrMachine, t.Arch)
+	}
+	var errs []error
 	var missing []string
 	for _, name := range files {
 		switch e := t.At(rootfs.LoaderDir + "/" + name); {
@@ -52,18 +63,7 @@ func checkMedium(t *rootfs.Tree, o Options, files ...string) ([]Notice, error) {
 	case len(missing) > 0:
 		errs = append(errs, fmt.Errorf("%w for it: the package lacks %s", ErrNoBootloader, strings.Join(missing, ", ")))
 	}
-	return notices, errors.Join(errs...)
-}
-
-// checkMenu is checkMedium for what a boot menu starts, which has to pass on the
-// command line.
-func checkMenu(t *rootfs.Tree, o Options, files ...string) ([]Notice, error) {
-	notices, err := checkMedium(t, o, files...)
-	b, readErr := readBoot(t)
-	if readErr != nil {
-		return notices, err // which is checkMedium's too
-	}
-	return notices, errors.Join(err, checkMenuCmdline(b.cmdline))
+	return errors.Join(errs...)
 }
 
 // maxLoader is how long a file of a boot loader may be, bytes: three of them have to fit
@@ -178,7 +178,8 @@ func prettyName(release string) string {
 		}
 	}
 	unfit := func(r rune) bool { return !printable(r) || r == '\\' }
-	if len(name) > 60 || strings.HasPrefix(name, "-") || strings.ContainsFunc(name, unfit) {
+	const longest = 60 // as a manifest's title
+	if len(name) > longest || strings.HasPrefix(name, "-") || strings.ContainsFunc(name, unfit) {
 		return ""
 	}
 	return name

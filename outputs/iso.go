@@ -35,7 +35,7 @@ func isoFiles() []string {
 
 // Check implements [Format].
 func (ISO) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
-	notices, err := checkMenu(t, o, isoFiles()...)
+	notices, err := checkMedium(t, o, checkMenuCmdline, isoFiles()...)
 	if e := t.At(rootfs.LoaderDir + "/" + rootfs.Isohdpfx); e != nil && e.Size != bootCode {
 		err = errors.Join(err, entryError(e, fmt.Errorf("has %d bytes: want the %d of ISOLINUX's code for a disk", e.Size, bootCode)))
 	}

@@ -16,7 +16,7 @@ type program struct {
 	memory   int64  // where the last section ends in memory, from the beginning of the program
 }
 
-// section of a program.
+// programSection is a section that is added to a program.
 type programSection struct {
 	name string // up to 8 bytes
 	data stream

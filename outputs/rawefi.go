@@ -30,7 +30,7 @@ func (RawEFI) Sized() bool { return true }
 
 // Check implements [Format].
 func (RawEFI) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
-	return checkMenu(t, o, efiFiles()...)
+	return checkMedium(t, o, checkMenuCmdline, efiFiles()...)
 }
 
 // ErrDiskSize is what a build says of a disk that is to be too small.

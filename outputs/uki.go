@@ -31,12 +31,8 @@ func (UKI) Sized() bool { return false }
 
 // Check implements [Format].
 func (UKI) Check(t *rootfs.Tree, o Options) ([]Notice, error) {
-	notices, err := checkMedium(t, o, rootfs.Stub)
-	b, readErr := readBoot(t)
-	if readErr != nil {
-		return notices, err // which is checkMedium's too
-	}
-	return notices, errors.Join(err, checkCmdline(strings.TrimSpace(b.cmdline), maxCmdlineX86))
+	cmdline := func(s string) error { return checkCmdline(strings.TrimSpace(s), maxCmdlineX86) }
+	return checkMedium(t, o, cmdline, rootfs.Stub)
 }
 
 // firstUcode is the first release of systemd whose stub reads microcode from a

@@ -14,13 +14,17 @@ const (
 	maxInitrds = 16
 )
 
-// menuFiles are where boot menus lie, and how each is read.
-var menuFiles = []struct {
+// menuFile is where a boot menu lies, and how it is read.
+type menuFile struct {
 	path string
 	read func(text string) []Menu
-}{
-	{"boot/grub/grub.cfg", grubMenu},
-	{"isolinux/isolinux.cfg", isolinuxMenu},
+}
+
+func menuFiles() []menuFile {
+	return []menuFile{
+		{"boot/grub/grub.cfg", grubMenu},
+		{"isolinux/isolinux.cfg", isolinuxMenu},
+	}
 }
 
 // readMenus reads the boot menus of all volumes, and then the kernel and the
@@ -30,7 +34,7 @@ func (d *reader) readMenus() error {
 	var first Menu
 	for i := range d.img.Volumes {
 		v := &d.img.Volumes[i]
-		for _, m := range menuFiles {
+		for _, m := range menuFiles() {
 			f := v.File(m.path)
 			if f == nil || f.Type != rootfs.File || f.Offset < 0 {
 				continue
@@ -90,17 +94,25 @@ func menuPath(p string) string {
 	return strings.Trim(p, "/")
 }
 
+// entries gathers those of a boot menu, of which one is being read.
+type entries struct {
+	Menu
+	all []Menu
+}
+
+// next ends the one that is being read. Without a kernel it is none.
+func (e *entries) next() {
+	if e.Kernel != "" {
+		e.all = append(e.all, e.Menu)
+	}
+	e.Menu = Menu{}
+}
+
 // grubMenu reads the entries of a grub.cfg (GNU GRUB manual, "Writing full
 // configuration files directly"): of each the title, linux and initrd. Variables
 // are left as they stand. A kernel outside of an entry is one without a title.
-func grubMenu(text string) (all []Menu) {
-	var m Menu
-	flush := func() {
-		if m.Kernel != "" {
-			all = append(all, m)
-		}
-		m = Menu{}
-	}
+func grubMenu(text string) []Menu {
+	var m entries
 	for line := range strings.Lines(text) {
 		words := grubWords(line)
 		if len(words) == 0 {
@@ -108,7 +120,7 @@ func grubMenu(text string) (all []Menu) {
 		}
 		switch words[0] {
 		case "menuentry":
-			flush()
+			m.next()
 			if len(words) > 1 {
 				m.Title = words[1]
 			}
@@ -121,11 +133,11 @@ func grubMenu(text string) (all []Menu) {
 				m.Initrds = append(m.Initrds, menuPath(w))
 			}
 		case "}":
-			flush()
+			m.next()
 		}
 	}
-	flush()
-	return all
+	m.next()
+	return m.all
 }
 
 // grubWords splits a line into words, as GRUB does: a backslash or quotation marks
@@ -167,20 +179,14 @@ func grubWords(line string) (words []string) {
 }
 
 // isolinuxMenu reads the entries of an isolinux.cfg (Syslinux, doc/syslinux.txt).
-func isolinuxMenu(text string) (all []Menu) {
-	var m Menu
-	flush := func() {
-		if m.Kernel != "" {
-			all = append(all, m)
-		}
-		m = Menu{}
-	}
+func isolinuxMenu(text string) []Menu {
+	var m entries
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.ReplaceAll(strings.TrimSpace(line), "\t", " "), " ")
 		value = strings.TrimSpace(value)
 		switch strings.ToLower(key) {
 		case "label":
-			flush()
+			m.next()
 			m.Title = value
 		case "menu":
 			if what, title, _ := strings.Cut(value, " "); strings.EqualFold(what, "label") {
@@ -202,8 +208,8 @@ func isolinuxMenu(text string) (all []Menu) {
 			m.Cmdline = strings.Join(kept, " ")
 		}
 	}
-	flush()
-	return all
+	m.next()
+	return m.all
 }
 
 // addInitrds adds files with commas between them.

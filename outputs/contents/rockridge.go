@@ -119,33 +119,38 @@ func (k *rock) field(kind string, b []byte) error {
 	return nil
 }
 
+// numbers returns so many numbers that are stored in both byte orders.
+func numbers(b []byte, n int) ([]int64, error) {
+	all := make([]int64, n)
+	for i := range all {
+		var err error
+		if all[i], err = both32(b[8*i:]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // goOn finds the next area (SUSP, 5.1).
 func (k *rock) goOn(b []byte) error {
-	var at [3]int64
-	for i := range at {
-		var err error
-		if at[i], err = both32(b[8*i:]); err != nil {
-			return err
-		}
+	at, err := numbers(b, 3)
+	if err != nil {
+		return err
 	}
 	off := at[0]*isoSector + at[1]
 	k.bytes += at[2]
 	if k.next != nil || at[1]+at[2] > isoSector || off+at[2] > k.v.Size || k.bytes > maxDirBytes {
 		return invalid("fields that go on at byte %d, for %d bytes", off, at[2])
 	}
-	var err error
 	k.next, err = k.head(off, int(at[2]))
 	return err
 }
 
 // mode reads mode, owner and type (IEEE P1282, 4.1.1).
 func (k *rock) mode(b []byte) error {
-	var v [4]int64
-	for i := range v {
-		var err error
-		if v[i], err = both32(b[8*i:]); err != nil {
-			return err
-		}
+	v, err := numbers(b, 4)
+	if err != nil {
+		return err
 	}
 	types := map[int64]rootfs.Type{0o10: rootfs.File, 0o04: rootfs.Dir, 0o12: rootfs.Symlink, 0o02: rootfs.Char, 0o06: rootfs.Block, 0o01: rootfs.Fifo}
 	t, ok := types[v[0]>>12]

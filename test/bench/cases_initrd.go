@@ -18,7 +18,9 @@ func initrdCases() []benchCase {
 	return []benchCase{
 		fromBlobs("kernel+initrd", initrdFlags()...),
 		warm("kernel+initrd warm", "the same into new files", initrdFlags()...),
-		{name: oneFile, what: "the same with another source of one of the manifest's files", run: afterFile},
+		{name: oneFile, what: "the same with another source of one of the manifest's files", run: func(ctx context.Context, s *stand) (usage, error) {
+			return s.afterFile(func() (usage, error) { return s.fresh(ctx, initrdFlags()...) })
+		}},
 		{name: onePackage, what: "the same with one file of a package of 60 MB another one", run: func(ctx context.Context, s *stand) (usage, error) {
 			return s.afterPackage(ctx, s.onePart)
 		}},
@@ -30,13 +32,14 @@ func initrdCases() []benchCase {
 
 func initrdFlags() []string { return []string{"-format", "kernel+initrd", "-compress", "gzip"} }
 
-func afterFile(ctx context.Context, s *stand) (u usage, err error) {
+// afterFile is a build with another source of one of the manifest's files.
+func (s *stand) afterFile(build func() (usage, error)) (u usage, err error) {
 	restore, err := s.changeFile()
 	if err != nil {
 		return usage{}, err
 	}
 	defer func() { err = errors.Join(err, restore()) }()
-	return s.fresh(ctx, initrdFlags()...)
+	return build()
 }
 
 // changeFile changes the source of a file of the manifest, and returns what
