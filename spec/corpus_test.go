@@ -121,7 +121,7 @@ func TestMistypedKeys(t *testing.T) {
 	planted := 0
 	for name, data := range manifests(t) {
 		lines := strings.Split(string(data), "\n")
-		root, _, err := readYAML(name, data)
+		root, _, err := readYAML(name, data, manifestFile())
 		if err != nil {
 			t.Fatal(err)
 		}

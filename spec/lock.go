@@ -33,7 +33,7 @@ type Lock struct {
 // LockedImage pins one reference.
 type LockedImage struct {
 	Name      string                    `json:"name"`                                     // Ref.String of the reference in the manifest
-	Digest    Digest                    `json:"digest" check:"digest"`                    // of the index, or of the manifest where there is no index
+	Digest    Digest                    `json:"digest" check:"digest"`                    // of the index, or of the manifest where there is no index; of a package source, of all that goes into its image
 	Platforms map[string]LockedPlatform `json:"platforms"`                                // by Platform.String; another platform may be added later
 	Unsigned  string                    `json:"unsigned,omitempty" check:"enum=accepted"` // "accepted" where somebody took it without a signature
 }

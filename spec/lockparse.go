@@ -18,20 +18,9 @@ const maxLock = 64 << 20
 // ParseLock reads a lock. name is its file for errors. It is as strict as
 // [Parse], and holds every fault of the file as an [Error].
 func ParseLock(name string, data []byte) (*Lock, error) {
-	at := Pos{File: name}
-	if len(data) > maxLock {
-		return nil, Error{Pos: at, What: fmt.Sprintf("the lock has %d bytes; at most %d can be", len(data), maxLock)}
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, Error{Pos: at, What: `the lock is empty; remove it and run "compose lock"`}
-	}
-	if line := conflictLine(data); line > 0 {
-		at.Line = line
-		return nil, Error{Pos: at, What: `a merge conflict is left in the lock: keep one side of it, then run "compose lock"`}
-	}
-	n, err := readJSON(data, true)
+	n, err := readLock(name, data, "compose lock")
 	if err != nil {
-		return nil, inFile(name, err)
+		return nil, err
 	}
 	if err := checkLevel(name, n); err != nil {
 		return nil, err
@@ -44,6 +33,26 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// readLock reads the JSON of a lock; remake is the command that writes it anew.
+func readLock(name string, data []byte, remake string) (*yaml.Node, error) {
+	at := Pos{File: name}
+	if len(data) > maxLock {
+		return nil, Error{Pos: at, What: fmt.Sprintf("the lock has %d bytes; at most %d can be", len(data), maxLock)}
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, Error{Pos: at, What: fmt.Sprintf("the lock is empty; remove it and run %q", remake)}
+	}
+	if line := conflictLine(data); line > 0 {
+		at.Line = line
+		return nil, Error{Pos: at, What: fmt.Sprintf("a merge conflict is left in the lock: keep one side of it, then run %q", remake)}
+	}
+	n, err := readJSON(data, true)
+	if err != nil {
+		return nil, inFile(name, err)
+	}
+	return n, nil
 }
 
 // inFile names the file of an error of the JSON reader.

@@ -30,10 +30,21 @@ const (
 // maxManifest is the largest manifest that is read, in bytes.
 const maxManifest = 4 << 20
 
-// readYAML reads the one document of a manifest.
-func readYAML(name string, data []byte) (*yaml.Node, []Error, error) {
+// document is what a YAML file is, for its errors.
+type document struct {
+	noun string // "manifest"
+	want string // what is there at least
+}
+
+// manifestFile is what [Parse] reads.
+func manifestFile() document {
+	return document{"manifest", "at least one section, such as services"}
+}
+
+// readYAML reads the one document of a file.
+func readYAML(name string, data []byte, is document) (*yaml.Node, []Error, error) {
 	if len(data) > maxManifest {
-		return nil, nil, Error{Pos: Pos{File: name}, What: fmt.Sprintf("the manifest has %d bytes; at most %d can be: put long contents into files and name them with source", len(data), maxManifest)}
+		return nil, nil, Error{Pos: Pos{File: name}, What: fmt.Sprintf("the %s has %d bytes; at most %d can be: put long contents into files and name them with source", is.noun, len(data), maxManifest)}
 	}
 	if err := checkUTF8(name, data); err != nil {
 		return nil, nil, err
@@ -50,9 +61,9 @@ func readYAML(name string, data []byte) (*yaml.Node, []Error, error) {
 	}
 	switch {
 	case len(docs) == 0 || docs[0].Kind == yaml.ScalarNode && docs[0].Tag == tagNull && docs[0].Value == "":
-		return nil, nil, Error{Pos: Pos{File: name, Line: 1, Col: 1}, What: "the manifest is empty; want at least one section, such as services"}
+		return nil, nil, Error{Pos: Pos{File: name, Line: 1, Col: 1}, What: fmt.Sprintf("the %s is empty; want %s", is.noun, is.want)}
 	case len(docs) > 1:
-		return nil, nil, Error{Pos: Pos{name, docs[1].Line, docs[1].Column}, What: "a second YAML document begins here; want one in a file: give the manifests as separate files"}
+		return nil, nil, Error{Pos: Pos{name, docs[1].Line, docs[1].Column}, What: fmt.Sprintf("a second YAML document begins here; want one in a file: give the %ss as separate files", is.noun)}
 	}
 	return docs[0], warnings, nil
 }

@@ -17,7 +17,7 @@ import (
 // What can only be judged over all manifests of a build is left to [Merge]:
 // whether kernel has an image, and users and volumes that containers name.
 func Parse(name string, data []byte) (*Manifest, error) {
-	n, warnings, err := readYAML(name, data)
+	n, warnings, err := readYAML(name, data, manifestFile())
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ const (
 	Registry      Transport = ""
 	OCI           Transport = "oci"            // an OCI image layout, a directory or a tar of one
 	DockerArchive Transport = "docker-archive" // what "docker save" writes
-	Package       Transport = "pkg"            // a package source beside the manifest
+	PackageDir    Transport = "pkg"            // a package source beside the manifest
 )
 
 // Ref is a reference to a package image: a registry's name, or a local path
@@ -66,7 +66,7 @@ func ParseRef(s, base string) (Ref, error) {
 		r, err = parseLayoutRef(rest)
 	case DockerArchive:
 		r, err = parseArchiveRef(rest)
-	case Package:
+	case PackageDir:
 		r, err = parsePackageRef(rest)
 	default:
 		return parseRegistryRef(s)

@@ -38,8 +38,8 @@ func TestParseRef(t *testing.T) {
 		{in: "oci:a@b" + at, str: "oci:a@b" + at, file: "base/a@b", want: Ref{Transport: OCI, Name: "a@b", Digest: digestA, Base: "base"}},
 		{in: "docker-archive:f.tar", str: "docker-archive:f.tar", file: "base/f.tar", want: Ref{Transport: DockerArchive, Name: "f.tar", Base: "base"}},
 		{in: "docker-archive:f.tar:anchor/x:v1", str: "docker-archive:f.tar:anchor/x:v1", file: "base/f.tar", want: Ref{Transport: DockerArchive, Name: "f.tar", Tag: "anchor/x:v1", Base: "base"}},
-		{in: "pkg:init", str: "pkg:init", file: "base/init", want: Ref{Transport: Package, Name: "init", Base: "base"}},
-		{in: "@pkg:./init", str: "pkg:init", file: "base/init", want: Ref{Transport: Package, Name: "init", Base: "base"}},
+		{in: "pkg:init", str: "pkg:init", file: "base/init", want: Ref{Transport: PackageDir, Name: "init", Base: "base"}},
+		{in: "@pkg:./init", str: "pkg:init", file: "base/init", want: Ref{Transport: PackageDir, Name: "init", Base: "base"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {

@@ -22,7 +22,9 @@ import (
 func TestGenerated(t *testing.T) {
 	for name, generate := range map[string]func(string) ([]byte, error){
 		"schema.json":         reference.Schema,
+		"package.json":        reference.PackageSchema,
 		"../docs/manifest.md": reference.Manual,
+		"../docs/packages.md": reference.PackageManual,
 	} {
 		want, err := generate(".")
 		if err != nil {
@@ -51,19 +53,25 @@ func TestModule(t *testing.T) {
 	}
 }
 
-// schema compiles the JSON Schema.
+// schema compiles the JSON Schema of manifests.
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(spec.Schema()))
+	return compiled(t, reference.ID, spec.Schema())
+}
+
+// compiled compiles a JSON Schema.
+func compiled(t *testing.T, id string, data []byte) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
-	if err := c.AddResource(reference.ID, doc); err != nil {
+	if err := c.AddResource(id, doc); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Compile(reference.ID)
+	s, err := c.Compile(id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func parseArchiveRef(s string) (Ref, error) {
 
 func parsePackageRef(s string) (Ref, error) {
 	name, err := cleanLocal(s)
-	return Ref{Transport: Package, Name: name}, err
+	return Ref{Transport: PackageDir, Name: name}, err
 }
 
 // cleanLocal gives a path its one spelling: ./a//b is a/b.

@@ -21,17 +21,22 @@ func textChecks() []textCheck {
 		{"abspath", checkAbsPath},
 		{"bind", func(s, _ string) error { _, err := ParseBind(s); return err }},
 		{"capability", checkCapability},
+		{"debname", checkDebName},
 		{"devicepath", checkDevicePath},
 		{"digest", func(s, _ string) error { _, err := ParseDigest(s); return err }},
 		{"enum", checkEnum},
 		{"env", checkEnv},
 		{"inside", checkInside},
+		{"linkname", checkLinkName},
 		{"name", func(s, _ string) error { return checkName(s) }},
 		{"namespace", checkNamespace},
 		{"platform", func(s, _ string) error { _, err := ParsePlatform(s); return err }},
+		{"repository", checkRepository},
 		{"rlimit", func(s, _ string) error { _, err := ParseRlimit(s); return err }},
+		{"suite", checkSuite},
 		{"title", checkTitle},
 		{"tmpfs", func(s, _ string) error { _, err := ParseTmpfs(s); return err }},
+		{"toolchain", checkToolchain},
 	}
 }
 

@@ -16,6 +16,10 @@ import (
 // reference's transport, and opens each layout and archive once, when it is
 // first asked for. It may be used by many goroutines at once.
 type ByTransport struct {
+	// Packages has the images of package sources; nil where there are none. It is set
+	// before the first use.
+	Packages Place
+
 	registry Place
 
 	mu   sync.Mutex
@@ -54,8 +58,11 @@ func (b *ByTransport) Image(ctx context.Context, pin Pin) (*Image, error) {
 }
 
 func (b *ByTransport) place(ctx context.Context, ref spec.Ref) (Place, error) {
-	if ref.Transport == spec.Registry {
+	switch {
+	case ref.Transport == spec.Registry:
 		return b.registry, nil
+	case ref.Transport == spec.PackageDir && b.Packages != nil:
+		return b.Packages, nil
 	}
 	key := spec.Ref{Transport: ref.Transport, Name: ref.File()}
 	return one(&b.mu, b.open, key).get(func() (closingPlace, error) { return openPlace(ctx, key) })
@@ -67,8 +74,8 @@ func openPlace(ctx context.Context, key spec.Ref) (closingPlace, error) {
 		return OpenLayout(ctx, key.Name)
 	case spec.DockerArchive:
 		return OpenArchive(ctx, key.Name)
-	case spec.Package:
-		return nil, errors.New("package sources are not in this version; build the package and name what came out by oci:DIR")
+	case spec.PackageDir:
+		return nil, errors.New("package sources are not built here; build the package and name what came out by oci:DIR")
 	}
 	return nil, fmt.Errorf("transport %q is not known", key.Transport)
 }

@@ -1,5 +1,5 @@
 // Command generate writes what is made from the structs of package spec:
-// schema.json beside them, and docs/manifest.md. "go generate ./spec" runs it.
+// schema.json and package.json beside them, docs/manifest.md and docs/packages.md. "go generate ./spec" runs it.
 package main
 
 import (
@@ -24,7 +24,9 @@ func run() error {
 		make func(dir string) ([]byte, error)
 	}{
 		{"schema.json", reference.Schema},
+		{"package.json", reference.PackageSchema},
 		{filepath.Join("..", "docs", "manifest.md"), reference.Manual},
+		{filepath.Join("..", "docs", "packages.md"), reference.PackageManual},
 	} {
 		data, err := file.make(".")
 		if err != nil {

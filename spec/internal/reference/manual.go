@@ -16,6 +16,9 @@ import (
 //go:embed manual.md.tmpl
 var page string
 
+//go:embed packages.md.tmpl
+var packagesPage string
+
 // tables returns the types that the page has tables of, by name.
 func tables() map[string]reflect.Type {
 	out := map[string]reflect.Type{}
@@ -42,6 +45,17 @@ func tables() map[string]reflect.Type {
 		reflect.TypeFor[spec.TrustDeny](),
 		reflect.TypeFor[specs.LinuxResources](),
 		reflect.TypeFor[specs.LinuxIDMapping](),
+		reflect.TypeFor[spec.Package](),
+		reflect.TypeFor[spec.Debs](),
+		reflect.TypeFor[spec.GoProgram](),
+		reflect.TypeFor[spec.PackageFile](),
+		reflect.TypeFor[spec.PackageLinks](),
+		reflect.TypeFor[spec.User](),
+		reflect.TypeFor[spec.Group](),
+		reflect.TypeFor[spec.Step](),
+		reflect.TypeFor[spec.Concat](),
+		reflect.TypeFor[spec.KernelStep](),
+		reflect.TypeFor[spec.Microcode](),
 	} {
 		out[t.Name()] = t
 	}
@@ -50,7 +64,13 @@ func tables() map[string]reflect.Type {
 
 // Manual returns the manual page of manifests in Markdown. dir is the folder of
 // package spec's sources.
-func Manual(dir string) ([]byte, error) {
+func Manual(dir string) ([]byte, error) { return fill(dir, page) }
+
+// PackageManual returns the page of package sources, as Manual does.
+func PackageManual(dir string) ([]byte, error) { return fill(dir, packagesPage) }
+
+// fill fills a page with what is known of the types.
+func fill(dir, page string) ([]byte, error) {
 	d, err := readDocs(dir)
 	if err != nil {
 		return nil, err
@@ -99,6 +119,8 @@ func valueName(t reflect.Type) string {
 		return "octal text"
 	case reflect.TypeFor[spec.ID]():
 		return "number or name"
+	case reflect.TypeFor[spec.Config]():
+		return "[mapping](manifest.md#container)"
 	case reflect.TypeFor[specs.LinuxResources]():
 		return "[mapping](#resources)"
 	case reflect.TypeFor[specs.LinuxIDMapping]():

@@ -9,8 +9,11 @@ import (
 	"github.com/composeos/compose/spec"
 )
 
-// ID is the address that the schema calls itself.
-const ID = "https://" + spec.Module + "/spec/schema.json"
+// Where the schemas say that they are.
+const (
+	ID        = "https://" + spec.Module + "/spec/schema.json"
+	PackageID = "https://" + spec.Module + "/spec/package.json"
+)
 
 // object is a part of a JSON Schema.
 type object = map[string]any
@@ -18,17 +21,25 @@ type object = map[string]any
 // Schema returns the JSON Schema (2020-12) of manifests. dir is the folder of
 // package spec's sources.
 func Schema(dir string) ([]byte, error) {
+	return document(dir, reflect.TypeFor[spec.Manifest](), object{"$id": ID, "title": "compose manifest", "minProperties": 1})
+}
+
+// PackageSchema returns the JSON Schema (2020-12) of package sources, as Schema does.
+func PackageSchema(dir string) ([]byte, error) {
+	return document(dir, reflect.TypeFor[spec.Package](), object{"$id": PackageID, "title": "compose package source"})
+}
+
+// document returns the schema of files that are read into t, with what about says.
+func document(dir string, t reflect.Type, about object) ([]byte, error) {
 	d, err := readDocs(dir)
 	if err != nil {
 		return nil, err
 	}
 	g := generator{docs: d, defs: object{}}
-	root := g.structure(reflect.TypeFor[spec.Manifest]())
+	root := g.structure(t)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	root["$id"] = ID
-	root["title"] = "compose manifest"
-	root["minProperties"] = 1
 	root["$defs"] = g.defs
+	maps.Copy(root, about)
 	return spec.MarshalCanonical(root)
 }
 
@@ -71,6 +82,16 @@ func (g generator) structure(t reflect.Type) object {
 		}
 	case reflect.TypeFor[spec.Authority]():
 		out["oneOf"] = []object{kind("key", nil), kind("keyless", nil)}
+	case reflect.TypeFor[spec.Step]():
+		out["oneOf"] = []object{kind("concat", nil), kind("kernel", nil), kind("microcode", nil)}
+	case reflect.TypeFor[spec.PackageFile]():
+		out["oneOf"] = []object{
+			kind("contents", nil),
+			kind("source", object{"minLength": 1}),
+			kind("from", object{"minLength": 1}),
+			kind("symlink", object{"minLength": 1}),
+			kind("directory", object{"const": true}),
+		}
 	}
 	return out
 }
@@ -187,20 +208,30 @@ func pattern(check string) string {
 		return "^/"
 	case "bind":
 		return "^(?:/[^:]*|[a-z0-9_-]+):/[^:]*(?::[^:]+)?$"
+	case "debname":
+		return `^[a-z0-9{][a-z0-9+.{}-]+(?: \[(?:amd64|arm64)\])?$`
 	case "devicepath":
 		return "^/|^all$"
 	case "digest":
 		return "^sha256:[0-9a-f]{64}$"
 	case "env":
 		return "^[^=]+="
+	case "linkname":
+		return "^[^/]+$"
 	case "platform":
 		return "^[^/]+(?:/[^/]+){0,2}$"
+	case "repository":
+		return "^[a-z0-9]+(?:[/._-]+[a-z0-9]+)*$"
 	case "rlimit":
 		return "^[^,]+,[^,]+,[^,]+$"
+	case "suite":
+		return "^[a-z][a-z0-9-]*$"
 	case "title":
 		return "^[!-,.-~](?:[ -~]{0,58}[!-~])?$"
 	case "tmpfs":
 		return "^/[^:]*(?::[^:]+)?$"
+	case "toolchain":
+		return `^go1\.[0-9]+\.[0-9]+$`
 	}
 	return ""
 }
