@@ -23,7 +23,7 @@ func changes(old, lock *spec.Lock) []Change {
 		}
 	}
 	for _, i := range lock.Images {
-		local := strings.HasPrefix(i.Name, string(spec.OCI)+":") || strings.HasPrefix(i.Name, string(spec.DockerArchive)+":")
+		local := isLocal(i.Name)
 		before, known := old.Image(i.Name)
 		if !known {
 			add("image "+i.Name, "", string(i.Digest), local)
@@ -75,3 +75,13 @@ func numbers(ids map[string]uint32) string {
 }
 
 func utc(epoch int64) string { return time.Unix(epoch, 0).UTC().Format(time.RFC3339) }
+
+// isLocal tells whether an image lies beside the manifest, as files or as a source.
+func isLocal(name string) bool {
+	for _, t := range []spec.Transport{spec.OCI, spec.DockerArchive, spec.PackageDir} {
+		if strings.HasPrefix(name, string(t)+":") {
+			return true
+		}
+	}
+	return false
+}

@@ -175,7 +175,7 @@ func (r *resolver) pin(ctx context.Context, made *resolved) error {
 		made.Unsigned = old.Unsigned
 		maps.Copy(made.Platforms, old.Platforms)
 	}
-	if made.Unsigned == "" && r.Accept.Match(name) {
+	if made.Unsigned == "" && ref.Transport != spec.PackageDir && r.Accept.Match(name) {
 		made.Unsigned = spec.Accepted
 	}
 	return nil
@@ -205,11 +205,12 @@ func (r *resolver) describe(ctx context.Context, made *resolved, p spec.Platform
 	return describe(img)
 }
 
-// unsigned refuses the images that nobody took unsigned, all of them at once.
+// unsigned refuses the images that nobody took unsigned, all of them at once. A
+// package source is trusted as any source beside the manifest is.
 func unsigned(made []resolved) error {
 	var errs []error
 	for _, m := range made {
-		if m.Unsigned != spec.Accepted {
+		if m.Unsigned != spec.Accepted && m.use.Ref.Transport != spec.PackageDir {
 			errs = append(errs, &UnsignedError{Name: m.Name, Pos: m.use.Pos, Where: m.use.Where})
 		}
 	}
