@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,7 +31,9 @@ func commands() []command {
 	return []command{
 		{"build", "compose images from manifests", setupBuild},
 		{"lock", "pin what manifests name, or move the pins", setupLock},
+		{"run", "start what was built in a virtual machine", setupRun},
 		{"inspect", "show what would be in an image, and where it comes from", setupInspect},
+		{"pkg", "make package images: build, lock, vendor, show-tag, ls", setupPkg},
 		{"cache", "look after the cache: import, ls, verify, prune, rm, export", setupCache},
 		{"formats", "list the output formats", setupFormats},
 		{"schema", "print the JSON Schema of manifests", setupSchema},
@@ -38,6 +41,19 @@ func commands() []command {
 		{"completion", "print a script that lets a shell complete commands", setupCompletion},
 		{"help", "explain a command or a topic", setupHelp},
 	}
+}
+
+// allCommands returns the commands, and after them those that are two words.
+func allCommands() []command {
+	return slices.Concat(commands(), cacheCommands(), pkgCommands())
+}
+
+// isGroup tells whether commands begin with name and another word.
+func isGroup(name string) bool { return len(groupOf(name)) > 0 }
+
+// groupOf returns the commands that begin with name and another word.
+func groupOf(name string) []command {
+	return slices.DeleteFunc(allCommands(), func(c command) bool { return !strings.HasPrefix(c.name, name+" ") })
 }
 
 // cacheCommands returns the table of what "compose cache" does.
@@ -110,8 +126,8 @@ func dispatch(ctx context.Context, s *session, args []string) error {
 	case "-version", "--version":
 		args = []string{"version"}
 	}
-	if args[0] == "cache" && len(args) > 1 && !strings.HasPrefix(args[1], "-") {
-		return runNamed(ctx, s, cacheCommands(), append([]string{"cache " + args[1]}, args[2:]...))
+	if isGroup(args[0]) && len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+		return runNamed(ctx, s, groupOf(args[0]), append([]string{args[0] + " " + args[1]}, args[2:]...))
 	}
 	return runNamed(ctx, s, commands(), args)
 }
@@ -123,7 +139,7 @@ func runNamed(ctx context.Context, s *session, table []command, args []string) e
 			return runCommand(ctx, s, c, args[1:])
 		}
 	}
-	_, name, isSub := strings.Cut(args[0], " ")
+	group, name, isSub := strings.Cut(args[0], " ")
 	if !isSub {
 		name = args[0]
 	}
@@ -132,7 +148,7 @@ func runNamed(ctx context.Context, s *session, table []command, args []string) e
 	}
 	topic, what := "", "command"
 	if isSub {
-		topic, what = "cache", "command of cache"
+		topic, what = group, "command of "+group
 	}
 	return usagef(topic, "there is no %s %q%s", what, name, suggest(name, lastWords(table), ""))
 }

@@ -21,6 +21,7 @@ type common struct {
 	verify   bool
 	jobs     int
 	progress choice
+	packages packageFlags
 }
 
 func (c *common) define(fs *flag.FlagSet) {
@@ -33,6 +34,7 @@ func (c *common) define(fs *flag.FlagSet) {
 	fs.BoolVar(&c.verify, "verify", false, "")
 	fs.IntVar(&c.jobs, "jobs", 0, "")
 	c.progress.define(fs)
+	c.packages.define(fs)
 }
 
 // define adds the flag -progress.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"flag"
-	"slices"
 	"strings"
 )
 
@@ -65,18 +64,13 @@ func completeLine(words []string) answer {
 // name it; 0 where there is no such command.
 func findCommand(words []string) (c command, n int) {
 	for n := min(2, len(words)); n > 0; n-- {
-		for _, c := range append(commands(), cacheCommands()...) {
+		for _, c := range allCommands() {
 			if c.name == strings.Join(words[:n], " ") {
 				return c, n
 			}
 		}
 	}
 	return command{}, 0
-}
-
-// subcommands returns the commands of a command, if it has some.
-func subcommands(c command) []command {
-	return slices.DeleteFunc(cacheCommands(), func(sub command) bool { return !strings.HasPrefix(sub.name, c.name+" ") })
 }
 
 // readTyped reads words as [parseFlags] does, and takes no offence.

@@ -198,7 +198,8 @@ func TestShellsOffer(t *testing.T) {
 		{"compose inspect --cache=", prefixed("--cache=", oddDirs())},
 		{"compose help env", []string{"environment"}},
 		{"compose completion ", scriptShells()},
-		{"compose schema ", nil},
+		{"compose schema ", []string{"-pkg"}},
+		{"compose version ", nil},
 		{"compose biuld ", nil},
 	}
 	everyShell(t, func(t *testing.T, s setup) {

@@ -81,7 +81,8 @@ func TestCompleteLine(t *testing.T) {
 		{"a value nobody knows", "build -name ", offer()},
 		{"a value of a flag nobody knows", "build -nothing=", offer()},
 		{"a name of the cache", "cache rm ", offer()},
-		{"no operand", "schema ", offer()},
+		{"no operand", "version ", offer()},
+		{"a flag where there is no operand", "schema ", offer("-pkg")},
 		{"a shell", "completion ", offer(shells...)},
 		{"one shell", "completion bash ", offer()},
 		{"a topic", "help ", offer(helpTopics()...)},
@@ -105,7 +106,7 @@ func TestCompleteLine(t *testing.T) {
 
 // everyFlag calls do for each flag of each command, fresh.
 func everyFlag(do func(c command, f *flag.Flag)) {
-	for _, c := range append(commands(), cacheCommands()...) {
+	for _, c := range allCommands() {
 		fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 		c.setup(fs)
 		fs.VisitAll(func(f *flag.Flag) { do(c, f) })
@@ -147,7 +148,7 @@ func TestEveryChoiceIsOffered(t *testing.T) {
 			return
 		}
 		a := completeLine(append(strings.Fields(c.name), "-"+f.Name, ""))
-		free := f.Name == "jobs" || f.Name == "size" || f.Name == "epoch"
+		free := slices.Contains([]string{"jobs", "size", "epoch", "cpus", "mem", "disk", "publish", "timeout"}, f.Name)
 		if len(a.words) == 0 && a.paths == noPaths && !free {
 			t.Errorf("compose %s -%s takes only some values, and none is offered: give its type Choices, or say here that they are too many", c.name, f.Name)
 		}

@@ -42,7 +42,7 @@ func (l *typedLine) values(f *flag.Flag, typed string) answer {
 
 // completeOperand returns what the next operand of a command can be.
 func (l *typedLine) completeOperand(c command) answer {
-	if subs := subcommands(c); len(subs) > 0 && len(l.operands) == 0 && !l.ended {
+	if subs := groupOf(c.name); len(subs) > 0 && len(l.operands) == 0 && !l.ended {
 		return offerCommands(subs)
 	}
 	var takes []string

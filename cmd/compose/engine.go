@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/composeos/compose/compose/image"
+	"github.com/composeos/compose/compose/pkg"
 	"github.com/composeos/compose/compose/store"
 )
 
@@ -15,10 +17,24 @@ type engine struct {
 	lease  *store.Lease
 	stored *image.Stored      // the images in the cache
 	images *image.ByTransport // all images, those included
+	after  []func()           // what is done when it is closed, last first
 }
 
-// open opens the cache that the flags name.
-func (c *common) open(s *session) (*engine, error) { return openCache(s, c.cache, c.verify) }
+// open opens the cache that the flags name, and makes package sources ready to be
+// built.
+func (c *common) open(s *session) (*engine, error) {
+	e, err := openCache(s, c.cache, c.verify)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.packages.builder(s, e, builderHow{offline: c.offline, jobs: c.jobs})
+	if err != nil {
+		e.close()
+		return nil, err
+	}
+	e.images.Packages = pkg.NewPlace(b, e.stored)
+	return e, nil
+}
 
 // openCache opens the cache in the flagged directory, or where the environment says.
 func openCache(s *session, flagged string, verify bool) (*engine, error) {
@@ -32,7 +48,7 @@ func openCache(s *session, flagged string, verify bool) (*engine, error) {
 	}
 	lease := st.Lease()
 	stored := image.FromStore(st, lease)
-	return &engine{st, lease, stored, image.NewByTransport(stored)}, nil
+	return &engine{store: st, lease: lease, stored: stored, images: image.NewByTransport(stored)}, nil
 }
 
 // close lets go of everything; entries of a tree must not be read after it.
@@ -40,6 +56,9 @@ func (e *engine) close() {
 	// Both only read, so there is nothing that an error could have lost.
 	_ = e.images.Close()
 	_ = e.lease.Close()
+	for _, f := range slices.Backward(e.after) {
+		f()
+	}
 }
 
 // defaultCacheSize is how large the cache may be after a build.

@@ -30,12 +30,17 @@ func setupFormats(*flag.FlagSet) action {
 }
 
 // setupSchema defines "compose schema".
-func setupSchema(*flag.FlagSet) action {
+func setupSchema(fs *flag.FlagSet) action {
+	ofPackages := fs.Bool("pkg", false, "")
 	return func(_ context.Context, s *session, operands []string) error {
 		if err := noOperands("schema", operands); err != nil {
 			return err
 		}
-		_, err := s.stdout.Write(spec.Schema())
+		schema := spec.Schema()
+		if *ofPackages {
+			schema = spec.PackageSchema()
+		}
+		_, err := s.stdout.Write(schema)
 		return shown(err)
 	}
 }

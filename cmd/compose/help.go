@@ -25,7 +25,7 @@ func setupHelp(*flag.FlagSet) action {
 		if len(operands) == 0 {
 			return printHelp(s.stdout, "compose")
 		}
-		if len(operands) > 2 || len(operands) == 2 && operands[0] != "cache" {
+		if len(operands) > 2 || len(operands) == 2 && !isGroup(operands[0]) {
 			return usagef("help", "%q is too much: help explains one thing at a time", operands[1])
 		}
 		return printHelp(s.stdout, strings.Join(operands, " "))

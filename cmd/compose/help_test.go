@@ -26,7 +26,7 @@ func helpOf(t *testing.T, topic string) string {
 func TestHelpNamesEveryFlag(t *testing.T) {
 	explained := regexp.MustCompile(`(?m)^  -([a-z-]+)`)
 	have, want := map[string][]string{}, map[string][]string{}
-	for _, c := range append(commands(), cacheCommands()...) {
+	for _, c := range allCommands() {
 		fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 		c.setup(fs)
 		topic, _, _ := strings.Cut(c.name, " ")
@@ -79,7 +79,7 @@ func TestHelpListsCommandsAndTopics(t *testing.T) {
 }
 
 func TestEveryCommandHasHelp(t *testing.T) {
-	for _, c := range append(commands(), cacheCommands()...) {
+	for _, c := range allCommands() {
 		if text := helpOf(t, c.name); !strings.Contains(text, "usage: compose "+strings.Fields(c.name)[0]) {
 			t.Errorf("help on %s has no usage:\n%s", c.name, text)
 		}

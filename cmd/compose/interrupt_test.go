@@ -150,7 +150,7 @@ func TestInterruptWhileNobodyReads(t *testing.T) {
 // TestHelpForms runs help of every command, in both forms.
 func TestHelpForms(t *testing.T) {
 	dir := t.TempDir()
-	for _, c := range append(commands(), cacheCommands()...) {
+	for _, c := range allCommands() {
 		words := strings.Fields(c.name)
 		_, want, _ := runCompose(t, dir, append([]string{"help"}, words...)...)
 		code, got, stderr := runCompose(t, dir, append(words, "-h")...)

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -44,15 +45,17 @@ func run() int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctx, stop := interruptible()
+	w := hostWorld()
+	ctx, stop := interruptible(&w.ownInterrupts)
 	defer stop()
-	return execute(ctx, hostWorld(), os.Args[1:])
+	return execute(ctx, w, os.Args[1:])
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM ends; the
-// second kills the program. A closed pipe is an error of the write that met it,
-// not a signal, so that nothing half done stays behind.
-func interruptible() (context.Context, context.CancelFunc) {
+// second kills the program. Once own is set they do neither. A closed pipe is an
+// error of the write that met it, not a signal, so that nothing half done stays
+// behind.
+func interruptible(own *atomic.Bool) (context.Context, context.CancelFunc) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -60,6 +63,9 @@ func interruptible() (context.Context, context.CancelFunc) {
 	go func() {
 		<-signals
 		signal.Stop(signals)
+		if own.Load() {
+			return
+		}
 		if isTerminal(os.Stderr) {
 			// The terminal has written ^C where a live progress counts on the first column.
 			_, _ = os.Stderr.WriteString("\r\x1b[K")
@@ -74,13 +80,16 @@ type world struct {
 	stdin          io.Reader
 	stdout, stderr *os.File
 	getenv         func(string) string
+	environ        func() []string
 	arch           string // of this program, in Go's and OCI's words
+
+	ownInterrupts atomic.Bool // a command has taken them
 }
 
 func hostWorld() *world {
 	return &world{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, arch: runtime.GOARCH,
+		getenv: os.Getenv, environ: os.Environ, arch: runtime.GOARCH,
 	}
 }
 

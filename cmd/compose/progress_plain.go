@@ -76,7 +76,11 @@ func (p *plain) done(t *plainTask) {
 	s := p.stage(t.stage, t.began)
 	s.tasks, s.bytes, s.ended = s.tasks+1, s.bytes+t.bytes, now
 	if took := now.Sub(t.began); took >= slow && !t.quiet {
-		_, _ = fmt.Fprintf(p.w, "%s %s: %s, %s\n", t.stage, t.name, bytesText(t.bytes), tookText(took))
+		size := ""
+		if t.bytes > 0 {
+			size = bytesText(t.bytes) + ", "
+		}
+		_, _ = fmt.Fprintf(p.w, "%s %s: %s%s\n", t.stage, t.name, size, tookText(took))
 	}
 }
 

@@ -28,6 +28,9 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"samepaths": samePaths,
 		"flip":      flipBit,
 		"loader":    loaderCommand(t),
+		"bootfile":  bootFile,
+		"debs":      debsCommand(t),
+		"nogo":      noGo,
 	}
 }
 

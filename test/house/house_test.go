@@ -36,11 +36,26 @@ func rooms() []room {
 		{"compose/flatten", []string{"compose/rootfs"}},
 		{"compose/image", []string{"spec", "compose/rootfs", "compose/store"}},
 		{"compose/bundle", []string{"spec"}},
+		{"compose/pkg/debian", []string{"compose/rootfs"}},
+		{"compose/pkg/debian/debtest", []string{"compose/rootfs", "compose/pkg/debian"}}, // for tests
+		{"compose/pkg/golang", nil},
+		{"compose/pkg/closure", []string{"compose/rootfs"}},
+		{"compose/pkg/kernel", []string{"compose/rootfs"}},
+		{"compose/pkg/spdx", []string{"spec"}},
+		{"compose/pkg", []string{
+			"spec", "compose/rootfs", "compose/store", "compose/image",
+			"compose/pkg/debian", "compose/pkg/golang", "compose/pkg/closure", "compose/pkg/kernel", "compose/pkg/spdx",
+		}},
+		{"compose/machine", nil},
 		{"compose", []string{"spec", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle"}},
 		{"outputs/isodisk", nil},
 		{"outputs", []string{"spec", "compose/rootfs", "outputs/isodisk"}},
 		{"outputs/contents", []string{"spec", "compose/rootfs"}},
-		{"cmd/compose", []string{"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle", "outputs", "outputs/contents", "outputs/isodisk"}},
+		{"cmd/compose", []string{
+			"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle",
+			"compose/pkg", "compose/pkg/debian", "compose/pkg/golang", "compose/pkg/closure", "compose/pkg/kernel", "compose/pkg/spdx",
+			"compose/machine", "outputs", "outputs/contents", "outputs/isodisk",
+		}},
 	}
 }
 
@@ -93,6 +108,10 @@ func faults(packages []listed, plan []room) []string {
 		if isTest(folder) {
 			continue
 		}
+		if isPackage(folder) {
+			all = append(all, strangers(folder, p.Deps)...)
+			continue
+		}
 		i := slices.IndexFunc(plan, func(r room) bool { return r.folder == folder })
 		if i < 0 {
 			all = append(all, folder+" is no room of the plan: say in house_test.go what it may see")
@@ -103,6 +122,22 @@ func faults(packages []listed, plan []room) []string {
 			if ours && !slices.Contains(plan[i].sees, other) {
 				all = append(all, folder+" sees "+other+", which the plan does not allow: go list -deps ./"+folder)
 			}
+		}
+	}
+	return all
+}
+
+// isPackage reports whether a folder belongs to a package source, or is shared by
+// those.
+func isPackage(folder string) bool { return strings.HasPrefix(folder, "pkgs/") }
+
+// strangers returns what the program of a package source sees that is not one's: it
+// runs in a system, and knows nothing of how that is composed.
+func strangers(folder string, deps []string) []string {
+	var all []string
+	for _, d := range deps {
+		if other, ours := strings.CutPrefix(d, module); ours && !isPackage(other) {
+			all = append(all, folder+" sees "+other+", which is no part of a package source")
 		}
 	}
 	return all
@@ -121,6 +156,8 @@ func TestFaultsAreFound(t *testing.T) {
 		{"as planned", listed{module + "b", []string{"fmt", module + "a"}}, 0},
 		{"an arrow against the plan", listed{module + "a", []string{module + "b"}}, 1},
 		{"a test helper in the product", listed{module + "b", []string{module + "test/fixture"}}, 1},
+		{"a package source that sees another", listed{module + "pkgs/c", []string{module + "pkgs/internal/d"}}, 0},
+		{"a package source that sees the product", listed{module + "pkgs/c", []string{module + "a"}}, 1},
 		{"a room without a plan", listed{module + "c", nil}, 1},
 		{"a test sees everything", listed{module + "test/x", []string{module + "a", module + "b"}}, 0},
 	}
