@@ -27,6 +27,7 @@ const initPath = "usr/lib/compose/init"
 // is one newc archive in this order:
 //
 //	.compose, memory, xattrs     what init has to know of the rest
+//	init                         if it is a file of one name: see initFirst
 //	the tree without boot        in path order
 //	complete, TRAILER!!!         if it is not there, memory was too small
 //
@@ -49,7 +50,7 @@ func newInitramfs(ctx context.Context, env Env, t *rootfs.Tree) (*initramfs, err
 	if err != nil {
 		return nil, err
 	}
-	entries := withoutBoot(t)
+	entries := initFirst(withoutBoot(t))
 	part := func(trailer bool, entries ...*rootfs.Entry) (stream, error) {
 		return compressed(ctx, env, c, section{entries, rootfs.Cpio{}, trailer})
 	}
@@ -126,6 +127,19 @@ func xattrQuoted(s, special string) string {
 		}
 	}
 	return b.String()
+}
+
+// initFirst puts the program that the kernel starts before the rest of the tree,
+// where it is a file of one name: so it is there when memory ends while the rest is
+// unpacked, and can say so.
+func initFirst(entries []*rootfs.Entry) []*rootfs.Entry {
+	i := slices.IndexFunc(entries, func(e *rootfs.Entry) bool {
+		return e.Path == "init" && e.Type == rootfs.File && e.Nlink < 2
+	})
+	if i < 0 {
+		return entries
+	}
+	return slices.Concat(entries[i:i+1], entries[:i], entries[i+1:])
 }
 
 // withoutBoot returns the tree's entries but those at and below boot, which are
