@@ -18,6 +18,7 @@ packages=(
   disorderfs fuse3             # a file system that lists folders in random order
   qemu-user-static             # compose for arm64
   qemu-system-x86 ovmf         # boots systems
+  openssh-client               # logs into them
   xorriso genisoimage          # other readers and writers of ISO 9660
   dosfstools mtools            # other readers of FAT
   gdisk p7zip-full             # other readers of disks

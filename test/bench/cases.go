@@ -15,7 +15,7 @@ type benchCase struct {
 // cases are run in this order; each finds what the one before has left. The
 // first ones begin with an empty cache; the last leave a changed package in it.
 func cases() []benchCase {
-	return slices.Concat(tarCases(), containerCases(), encodeCases(), mediaCases(), initrdCases())
+	return slices.Concat(tarCases(), containerCases(), encodeCases(), mediaCases(), bootCases(), initrdCases())
 }
 
 // warm is a build into new files, with the cache and the lock of the build before.

@@ -104,6 +104,9 @@ func limits() []limit {
 			return ratio(r.medians["iso warm"].size-r.medians["kernel+initrd warm"].size, 1e6)
 		}}},
 		{64, false, figure{"RSS of an ISO of 1.2 GB, MB", func(r results) float64 { return ratio(r.medians["iso plain"].rss, 1e6) }}},
+		{8, true, figure{"CPU of an emulated machine until the first page, s", func(r results) float64 { return ratio(r.medians[firstPage].cpu, time.Second) }}},
+		{20, false, figure{"the initramfs of examples/web.yml, MB", func(r results) float64 { return ratio(r.medians[webInitrd].size, 1e6) }}},
+		{4, false, figure{"the program init, MB", func(r results) float64 { return ratio(r.medians[webInit].size, 1e6) }}},
 		{64, false, figure{"RSS, the most of any tar build, MB", func(r results) float64 { return r.rss(isTar) }}},
 		{128, false, figure{"RSS, the most of a cold build of any format, MB", func(r results) float64 { return r.rss(isCold) }}},
 		{48, false, figure{"RSS of this program, less than which it cannot measure, MB", func(r results) float64 { return ratio(r.own, 1e6) }}},

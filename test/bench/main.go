@@ -28,6 +28,7 @@ import (
 func main() {
 	workload := flag.String("workload", "build/workload", "`folder` of the measuring workload")
 	bootloader := flag.String("bootloader", "build/bootloader", "`folder` of the boot loaders' image")
+	web := flag.String("web", "build/web", "the example web, by the `name` that \"compose run\" finds it by")
 	program := flag.String("compose", "bin/compose", "the `program` to measure")
 	runs := flag.Int("runs", 5, "how often each case is run")
 	slack := flag.Float64("slack", 1, "limits of time are multiplied by `factor`")
@@ -39,13 +40,18 @@ func main() {
 	if *file != "" {
 		err = printSum(*file)
 	} else {
-		err = bench(ctx, *program, *workload, *bootloader, options{runs: *runs, slack: *slack})
+		err = bench(ctx, inputs{*program, *workload, *bootloader, *web}, options{runs: *runs, slack: *slack})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
+}
+
+// inputs are files and folders that must be there.
+type inputs struct {
+	program, workload, bootloader, web string
 }
 
 // options are how a bench is run.
@@ -56,13 +62,13 @@ type options struct {
 
 // bench runs the cases one after the other, all of them options.runs times, and
 // returns an error that names each limit that was exceeded.
-func bench(ctx context.Context, program, workload, bootloader string, o options) (err error) {
+func bench(ctx context.Context, in inputs, o options) (err error) {
 	scratch, err := os.MkdirTemp("", "compose-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	s, err := newStand(program, workload, bootloader, scratch)
+	s, err := newStand(in, scratch)
 	if err != nil {
 		return err
 	}

@@ -20,31 +20,33 @@ type stand struct {
 	zstd     []string
 	onePart  string // layout of the package in which one file is changed
 	allParts string // layout of the package in which every file is
+	web      string // name of the example web, built
 	scratch  string
 }
 
 // newStand looks for all that a bench needs, and makes what the workload lacks.
-func newStand(program, workload, bootloader, scratch string) (*stand, error) {
+func newStand(in inputs, scratch string) (*stand, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	if program, err = filepath.Abs(program); err != nil {
+	program, err := filepath.Abs(in.program)
+	if err != nil {
 		return nil, err
 	}
-	if err := tools("sh", "cp", "gzip", "pigz", "zstd", "xorriso"); err != nil {
+	if err := tools("sh", "cp", "gzip", "pigz", "zstd", "xorriso", emulator); err != nil {
 		return nil, err
 	}
 	s := &stand{
-		compose: program, self: self, scratch: scratch,
+		compose: program, self: self, scratch: scratch, web: in.web,
 		manifest: filepath.Join(scratch, "in", "anchor.yml"),
-		images:   filepath.Join(workload, "images.tar"),
+		images:   filepath.Join(in.workload, "images.tar"),
 		onePart:  filepath.Join(scratch, "one"), allParts: filepath.Join(scratch, "all"),
 	}
-	if err := s.writeManifests(workload, bootloader); err != nil {
+	if err := s.writeManifests(in.workload, in.bootloader); err != nil {
 		return nil, err
 	}
-	layout := filepath.Join(workload, "oci")
+	layout := filepath.Join(in.workload, "oci")
 	if s.gzip, s.zstd, err = layers(layout); err != nil {
 		return nil, err
 	}
@@ -73,7 +75,7 @@ func (s *stand) writeManifests(workload, bootloader string) error {
 	}
 	return errors.Join(
 		os.WriteFile(s.manifest, data, 0o644),
-		os.WriteFile(s.path("in", "media.yml"), fmt.Appendf(nil, "bootloader: {image: %q}\n", "oci:"+loader+":bootloader"), 0o644),
+		os.WriteFile(s.path("in", "media.yml"), fmt.Appendf(nil, "bootloader: {image: %q}\n", "oci:"+loader), 0o644),
 	)
 }
 

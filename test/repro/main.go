@@ -10,7 +10,7 @@
 //
 //	go run ./test/repro [-workload DIR] [-run TEXT] [-seed N]
 //
-// The subjects are examples/minimal.yml on the fixture's packages and, where
+// The subjects are test/example/minimal.yml on the fixture's packages and, where
 // DIR holds it, the measuring workload, each with a boot loader and with each
 // compression. A digest in
 // the table is that of all digests that a row gave; below the first row they

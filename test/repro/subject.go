@@ -110,11 +110,11 @@ func (s *subject) formats() (all []outputs.Format) {
 // bootable are the formats that hold a boot loader.
 func bootable() []string { return []string{"iso", "raw-efi", "uki"} }
 
-// fixture is examples/minimal.yml without its lock, and a boot loader.
+// fixture is test/example/minimal.yml without its lock, and a boot loader.
 func (l *lab) fixture() *subject {
 	return &subject{
-		name: "fixture gzip", kind: onFixtureGzip, local: "examples/motd",
-		base: l.base("examples/boot.yml"), manifest: "examples/minimal.yml", size: "16MiB", // which leaves a partition for data
+		name: "fixture gzip", kind: onFixtureGzip, local: "test/example/motd",
+		base: l.base("test/example/boot.yml"), manifest: "test/example/minimal.yml", size: "16MiB", // which leaves a partition for data
 		kept: filepath.Join(l.scratch, "first-gzip"),
 		fill: func(in string) error { return l.fillFixture(in, fixture.Options{}) },
 	}
@@ -122,16 +122,16 @@ func (l *lab) fixture() *subject {
 
 // fillFixture lays out the example and the packages that it names.
 func (l *lab) fillFixture(in string, o fixture.Options) error {
-	examples := filepath.Join(in, "examples")
-	if err := os.MkdirAll(examples, 0o755); err != nil {
+	example := filepath.Join(in, "test", "example")
+	if err := os.MkdirAll(example, 0o755); err != nil {
 		return err
 	}
 	for _, name := range []string{"minimal.yml", "motd"} {
-		if err := copyFile(filepath.Join(l.root, "examples", name), filepath.Join(examples, name)); err != nil {
+		if err := copyFile(filepath.Join(l.root, "test", "example", name), filepath.Join(example, name)); err != nil {
 			return err
 		}
 	}
-	if err := l.fillBase(filepath.Join(examples, "boot.yml")); err != nil {
+	if err := l.fillBase(filepath.Join(example, "boot.yml")); err != nil {
 		return err
 	}
 	return fixture.Write(filepath.Join(in, "build", "fixture"), o)
