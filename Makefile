@@ -20,7 +20,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build test full race fuzz lint fmt check golden repro bench example tools clean help setup fixture workload generated
+.PHONY: build test full race fuzz lint fmt check golden repro packages bench example boot tools clean help setup fixture bootloader workload generated
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ test: setup build fixture ## the fast tests; sets itself up; at most 15 minutes
 race: ## all tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
-full: test check workload repro bench fuzz example ## everything, also on the workload
+full: test check workload example boot packages repro bench fuzz ## everything, also on the workload
 	test/workload.sh '$(WORKLOAD)'
 
 workload: build ## make the measuring workload in WORKLOAD (needs ../shared/workload)
@@ -69,19 +69,32 @@ golden: ## rewrite the golden files of the tests
 	@set -e; for pkg in $$(grep -rlE '(flag\.Bool\("update"|BoolVar\(&[a-z]+, "update")' --include='*_test.go' . | xargs -r -n 1 dirname | sort -u); do \
 	  echo "== $$pkg"; $(GO) test $$pkg -update; done
 
-fixture: ## build/fixture: small package images, made from sources in the tree; build/bootloader
+fixture: bootloader ## build/fixture: small package images, made from sources in the tree; build/bootloader
 	@$(GO) run ./test/fixture/mk $(FIXTURE)
-	@test/bootloader.sh build/bootloader
 
-# Of the fixture it needs no boot loader, and so no apt.
-example: build ## compose examples/minimal.yml into build/
-	@$(GO) run ./test/fixture/mk $(FIXTURE)
-	bin/compose build -accept-unsigned '*' -arch amd64 -cache build/cache -dir build -format kernel+initrd,tar,docker examples/minimal.yml
+# Where its Debian packages cannot be had, that is said, and no test runs that needs
+# it; in CI it is a failure.
+bootloader: build ## build/bootloader: the image of pkgs/bootloader, as a layout
+	@if line=$$(bin/compose pkg build -arch amd64 -cache build/cache -progress none pkgs/bootloader); then \
+	  bin/compose cache export -cache build/cache -o build/bootloader.tar "$${line#* }" >/dev/null && \
+	  rm -rf build/bootloader && mkdir build/bootloader && tar -xf build/bootloader.tar -C build/bootloader; \
+	else \
+	  echo 'bootloader: no build/bootloader, and no test that needs it' >&2; test "$$CI" != true; \
+	fi
+
+example: build ## build the packages, and compose examples/web.yml into build/
+	bin/compose build -arch amd64 -cache build/cache -dir build examples/web.yml
+
+boot: setup build ## boot the examples in emulated machines, and use them; six minutes
+	@GO='$(GO)' test/examples/run.sh
 
 repro: build fixture ## equal bytes however it is run: the matrix, on the fixture and, where it is, the workload
 	$(GO) run ./test/repro -workload '$(WORKLOAD)'
 
-bench: build fixture workload ## CPU, wall and memory on the workload against their limits
+packages: build ## package images made twice, by others and elsewhere: equal digests (root)
+	$(GO) run ./test/packages
+
+bench: build fixture workload example ## CPU, wall and memory on the workload against their limits
 	$(GO) run ./test/bench -workload '$(WORKLOAD)' -runs $(RUNS) -slack $(SLACK)
 
 tools: $(LINT) ## build the linter into .bin (about five minutes, once)

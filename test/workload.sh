@@ -45,7 +45,7 @@ build() {
 # build_media: compose it with boot loaders into out/media, as every medium. That is
 # another system: its manifest is in it.
 build_media() {
-  printf 'bootloader: {image: anchor/bootloader:v1, title: "Anchor 1.0"}\n' >"$scratch/media.yml"
+  printf 'bootloader: {image: "oci:%s", title: "Anchor 1.0"}\n' "$PWD/build/bootloader" >"$scratch/media.yml"
   bin/compose build -accept-unsigned '*' -offline -arch amd64 -progress none -cache "$scratch/cache" -name anchor \
     -format kernel+initrd,iso,raw-efi,uki -compress gzip -dir "$scratch/out/media" "$scratch/anchor.yml" "$scratch/media.yml"
   mv "$scratch/media.lock.json" "$scratch/out/media/anchor.lock.json"
@@ -64,10 +64,7 @@ check() {
 
 echo "== compose the workload"
 bin/compose cache import -cache "$scratch/cache" -progress none "$dir/images.tar"
-test/bootloader.sh build/bootloader
-if [[ -f build/bootloader/index.json ]]; then
-  bin/compose cache import -cache "$scratch/cache" -progress none build/bootloader
-fi
+make -s bootloader
 build gzip
 if [[ -f build/bootloader/index.json ]]; then
   build_media

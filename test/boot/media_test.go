@@ -76,7 +76,7 @@ func TestMediaOfWorkload(t *testing.T) {
 	needFirmware(t)
 	loaders := fixture.NeedBootloader(t)
 	s := l.theWorkload(t)
-	s.write(t, "it.yml", fmt.Appendf(nil, "bootloader: {image: \"oci:%s:%s\"}\n", loaders, fixture.BootloaderName))
+	s.write(t, "it.yml", fmt.Appendf(nil, "bootloader: {image: \"oci:%s\"}\n", loaders))
 	s.manifests = append(s.manifests, s.path("it.yml"))
 	s.makeList(t)
 	s.writeList(t)

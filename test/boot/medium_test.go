@@ -56,11 +56,11 @@ func (l *lab) media(t *testing.T) *media {
 	})
 	for _, name := range []string{"it", "other"} {
 		l.write(t, name+".yml", fmt.Appendf(nil, `kernel: {image: "oci:images:kernel", cmdline: %q}
-bootloader: {image: "oci:%s:%s", title: %q}
+bootloader: {image: "oci:%s", title: %q}
 init: ["oci:images:modules"]
 files:
-  - {path: %[5]s, source: %[5]s, mode: "0555"}
-`, m.cmdlineOf(name), loaders, fixture.BootloaderName, title, list.Checker))
+  - {path: %[4]s, source: %[4]s, mode: "0555"}
+`, m.cmdlineOf(name), loaders, title, list.Checker))
 		l.run(t, "build", "-arch", "amd64", "-accept-unsigned", "*", "-dir", m.dir,
 			"-format", "iso,uki,raw-efi,kernel+initrd", l.path(name+".yml"))
 	}
@@ -226,8 +226,16 @@ func (m *media) volumes(image, device string) map[string]map[string]list.Path {
 	return all
 }
 
-// fat are files of a filesystem that has no modes: these are the kernel's.
-func (m *media) fat(files []string) map[string]list.Path { return m.paths(0o755, 0o755, files) }
+// fat are files of a filesystem that has no modes, these are the kernel's, and only
+// even seconds.
+func (m *media) fat(files []string) map[string]list.Path {
+	all := m.paths(0o755, 0o755, files)
+	for name, p := range all {
+		p.MTime &^= 1
+		all[name] = p
+	}
+	return all
+}
 
 // paths are files with their folders, by name; size and digest are those of kernel
 // and initramfs alone.

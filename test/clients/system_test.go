@@ -124,16 +124,16 @@ func unmarshal(t *testing.T, text []byte, v any) {
 // all are the compressions of an OCI image.
 func all() []string { return []string{"gzip", "zstd", "none"} }
 
-// TestExample gives examples/minimal.yml to all clients.
+// TestExample gives test/example/minimal.yml to all clients.
 func TestExample(t *testing.T) {
 	dir := t.TempDir()
 	if err := errors.Join(
 		fixture.Write(filepath.Join(dir, "build", "fixture"), fixture.Options{}),
-		os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../../examples")),
+		os.CopyFS(filepath.Join(dir, "test", "example"), os.DirFS("../example")),
 	); err != nil {
 		t.Fatal(err)
 	}
-	s := build(t, recipe{manifest: filepath.Join(dir, "examples", "minimal.yml"), says: "init\n", compressions: all()})
+	s := build(t, recipe{manifest: filepath.Join(dir, "test", "example", "minimal.yml"), says: "init\n", compressions: all()})
 	t.Run("go-containerregistry", s.library)
 	t.Run("docker", s.inDocker)
 	t.Run("podman", s.inPodman)

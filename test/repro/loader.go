@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/composeos/compose/test/fixture"
 )
 
 // findLoader looks for the boot loaders' image, and returns why there is none.
@@ -35,7 +33,7 @@ func (l *lab) fillBase(path string) error {
 		return nil
 	}
 	const folder = "loader"
-	text := fmt.Sprintf("bootloader:\n  image: oci:%s:%s\n  title: one of many\n  timeout: 3\n", folder, fixture.BootloaderName)
+	text := "bootloader:\n  image: oci:" + folder + "\n  title: one of many\n  timeout: 3\n"
 	return errors.Join(
 		copyTree(l.loader, filepath.Join(filepath.Dir(path), folder), nil),
 		os.WriteFile(path, []byte(text), 0o644),

@@ -69,12 +69,41 @@ func listedRecord(t *testing.T, mode, uid, gid, size, date string) *record {
 	r.kind, r.mode = kindOfMode(t, mode)
 	r.uid, r.gid = uint32(number(t, uid)), uint32(number(t, gid))
 	r.size, r.sum = number(t, size), ""
-	day, err := time.Parse("Jan 2 2006", strings.Join(strings.Fields(date), " "))
-	if err != nil {
+	r.mtime = listedDay(t, date, time.Now()).Unix()
+	return r
+}
+
+// listedDay is the day of a date like those of "ls -l": where it tells the minute in
+// place of the year, it is the one nearest to now.
+func listedDay(t *testing.T, date string, now time.Time) time.Time {
+	t.Helper()
+	date = strings.Join(strings.Fields(date), " ")
+	day, err := time.Parse("Jan 2 2006", date)
+	if err == nil {
+		return day
+	}
+	if day, err = time.Parse("2006 Jan 2 15:04", strconv.Itoa(now.Year())+" "+date); err != nil {
 		t.Fatal(err)
 	}
-	r.mtime = day.Unix()
-	return r
+	const halfYear = 183 * 24 * time.Hour
+	switch apart := day.Sub(now); {
+	case apart > halfYear:
+		day = day.AddDate(-1, 0, 0)
+	case apart < -halfYear:
+		day = day.AddDate(1, 0, 0)
+	}
+	return day.Truncate(24 * time.Hour)
+}
+
+func TestListedDay(t *testing.T) {
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for date, want := range map[string]string{
+		"Jun 22 2026": "2026-06-22", "Jun 22 21:30": "2026-06-22", "Jan  2 03:04": "2027-01-02", "Nov 21 23:59": "2026-11-21",
+	} {
+		if got := listedDay(t, date, now).Format(time.DateOnly); got != want {
+			t.Errorf("%q is %s, want %s", date, got, want)
+		}
+	}
 }
 
 func number(t *testing.T, text string) int64 {
@@ -101,7 +130,7 @@ func listXorriso(t *testing.T, image string) *tree {
 	got := newTree()
 	text := reader{args: []string{"xorriso", "-report_about", "WARNING", "-indev", "stdio:" + image, "-find", "/", "-exec", "lsdl", "--"}}.run(t)
 	for _, line := range lines(text) {
-		f := matches(t, `^(\S+) +\d+ (\d+) +(\d+) +(\d+) (\w+ +\d+ +\d+) '/(.*)'$`, line)
+		f := matches(t, `^(\S+) +\d+ (\d+) +(\d+) +(\d+) (\w+ +\d+ +[\d:]+) '/(.*)'$`, line)
 		got.entries[f[6]] = listedRecord(t, f[1], f[2], f[3], f[4], f[5])
 	}
 	return got
@@ -111,7 +140,7 @@ func listBsdtar(t *testing.T, image string) *tree {
 	t.Helper()
 	got := newTree()
 	for _, line := range lines(reader{args: []string{"bsdtar", "-tvf", image}}.run(t)) {
-		f := matches(t, `^(\S+) +\d+ (\d+) +(\d+) +(\d+) (\w+ +\d+ +\d+) (.*)$`, line)
+		f := matches(t, `^(\S+) +\d+ (\d+) +(\d+) +(\d+) (\w+ +\d+ +[\d:]+) (.*)$`, line)
 		got.entries[strings.TrimSuffix(f[6], ".")] = listedRecord(t, f[1], f[2], f[3], f[4], f[5]) // "." is the root
 	}
 	return got

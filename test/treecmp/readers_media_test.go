@@ -154,13 +154,14 @@ func (c composer) exampleMedia(t *testing.T) *media {
 	t.Helper()
 	layout := fixture.NeedBootloader(t)
 	c.writeExample(t)
-	boot := filepath.Join(c.dir, "examples", "boot.yml")
-	text := fmt.Sprintf("bootloader: {image: %q, title: \"Readers' 1.0\", timeout: 3}\n", "oci:"+layout+":"+fixture.BootloaderName)
+	boot := filepath.Join(c.dir, "test", "example", "boot.yml")
+	text := fmt.Sprintf("bootloader: {image: %q, title: \"Readers' 1.0\", timeout: 3}\n", "oci:"+layout)
 	if err := os.WriteFile(boot, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m := c.media(t, filepath.Join(c.dir, "examples", "minimal.yml"), boot)
+	m := c.media(t, filepath.Join(c.dir, "test", "example", "minimal.yml"), boot)
 	m.loader = loaderFiles(t, layout)
+	m.splitUcode(t, reader{args: []string{"bsdtar", "-xOf", m.file(".tar"), "boot/ucode.cpio"}}.run(t))
 	m.cmdline, m.release = "console=tty0 console=ttyS0", textRecord("ID=fixture\nPRETTY_NAME=\"a fixture\"\n")
 	return m
 }

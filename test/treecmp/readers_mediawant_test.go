@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -18,8 +19,8 @@ import (
 	"testing"
 )
 
-// loaderFiles reads the files out of the layout of the boot loaders' image: it has
-// one layer, which is not compressed.
+// loaderFiles reads the files at the root out of the layout of the boot loaders' image:
+// it is the first in its index, of one layer.
 func loaderFiles(t *testing.T, layout string) map[string]string {
 	t.Helper()
 	var index struct{ Manifests []ociDescriptor }
@@ -29,7 +30,7 @@ func loaderFiles(t *testing.T, layout string) map[string]string {
 	if err = errors.Join(err, json.Unmarshal(text, &index)); err != nil {
 		t.Fatal(err)
 	}
-	for len(index.Manifests) == 1 && strings.HasSuffix(index.Manifests[0].MediaType, ".index.v1+json") {
+	for strings.HasSuffix(index.Manifests[0].MediaType, ".index.v1+json") {
 		if err := u.document(index.Manifests[0].Digest, &index); err != nil {
 			t.Fatal(err)
 		}
@@ -37,14 +38,21 @@ func loaderFiles(t *testing.T, layout string) map[string]string {
 	if err := u.document(index.Manifests[0].Digest, &m); err != nil || len(m.Layers) != 1 {
 		t.Fatalf("%d layers: %v", len(m.Layers), err)
 	}
+	z, err := gzip.NewReader(open(t, blob(layout, m.Layers[0].Digest)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	files := map[string]string{}
-	for tr := tar.NewReader(open(t, blob(layout, m.Layers[0].Digest))); ; {
+	for tr := tar.NewReader(z); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			return files
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+		if h.Typeflag != tar.TypeReg || strings.Contains(h.Name, "/") {
+			continue
 		}
 		content, err := io.ReadAll(tr)
 		if err != nil {

@@ -108,13 +108,15 @@ type sectionHeader struct {
 	size, memory, at int64 // bytes
 }
 
-// objdump reads "objdump -h".
+// objdump reads "objdump -h", without where the program would like to lie in memory.
 func objdump(t *testing.T, image string) []sectionHeader {
 	t.Helper()
 	var all []sectionHeader
+	text := reader{args: []string{"objdump", "-h", "-p", image}}.run(t)
+	base := hexNumber(t, matches(t, `(?m)^ImageBase\t+([0-9a-f]+)$`, text)[1])
 	for _, f := range regexp.MustCompile(`(?m)^ +\d+ (\S+) +([0-9a-f]{8}) +([0-9a-f]{16}) +[0-9a-f]{16} +([0-9a-f]{8}) +2\*\*\d+$`).
-		FindAllStringSubmatch(reader{args: []string{"objdump", "-h", image}}.run(t), -1) {
-		all = append(all, sectionHeader{f[1], hexNumber(t, f[2]), hexNumber(t, f[3]), hexNumber(t, f[4])})
+		FindAllStringSubmatch(text, -1) {
+		all = append(all, sectionHeader{f[1], hexNumber(t, f[2]), hexNumber(t, f[3]) - base, hexNumber(t, f[4])})
 	}
 	return all
 }

@@ -67,6 +67,7 @@ func TestLargeLoader(t *testing.T) {
 	needMediaReaders(t)
 	loader := loaderFiles(t, fixture.NeedBootloader(t))
 	loader["shimx64.efi.signed"] = strings.Repeat("shim", 4<<20)
+	loader["gcdx64.efi.signed"] = strings.Repeat("GRUB", 1<<20)
 	for mib, ok := range map[int]bool{10: true, 11: false} {
 		loader["mmx64.efi"] = strings.Repeat("MokManager-\xff\x00\x01\x02\x03", mib<<16)
 		files, err := written(t, outputs.ISO{}, largeTree(t, loader, 1), outputs.Zstd)

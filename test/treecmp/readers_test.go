@@ -95,7 +95,7 @@ func (c composer) compose(t *testing.T, manifest string, how ...string) *compose
 func (c composer) example(t *testing.T, how ...string) *composed {
 	t.Helper()
 	c.writeExample(t)
-	made := c.compose(t, filepath.Join(c.dir, "examples", "minimal.yml"), how...)
+	made := c.compose(t, filepath.Join(c.dir, "test", "example", "minimal.yml"), how...)
 	made.ucode, made.least = true, 150
 	return made
 }
@@ -105,7 +105,7 @@ func (c composer) writeExample(t *testing.T) {
 	t.Helper()
 	if err := errors.Join(
 		fixture.Write(filepath.Join(c.dir, "build", "fixture"), fixture.Options{}),
-		os.CopyFS(filepath.Join(c.dir, "examples"), os.DirFS(filepath.Join("..", "..", "examples"))),
+		os.CopyFS(filepath.Join(c.dir, "test", "example"), os.DirFS(filepath.Join("..", "example"))),
 	); err != nil {
 		t.Fatal(err)
 	}

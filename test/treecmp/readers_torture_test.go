@@ -38,22 +38,22 @@ func tortureKernel() string {
 }
 
 // tortureSystem writes a system of such a tree, with microcode, a kernel that has a
-// release, and boot loaders with the stub of a systemd that takes microcode by
-// itself. It returns the paths of its manifests and the boot loaders' files.
-func tortureSystem(t *testing.T, dir string) (manifest, boot string, loader map[string]string, ucode string) {
+// release, and boot loaders with a stub that says that it is of a systemd that knows
+// nothing of microcode. It returns the paths of its manifests and the boot loaders' files.
+func tortureSystem(t *testing.T, dir string) (manifest, boot string, loader map[string]string) {
 	t.Helper()
 	loader = loaderFiles(t, fixture.NeedBootloader(t))
 	const stub = "linuxx64.efi.stub"
-	if !strings.Contains(loader[stub], "systemd-stub 252.") {
-		t.Fatal("the stub is of another systemd than 252")
+	if !strings.Contains(loader[stub], "systemd-stub 257.") {
+		t.Fatal("the stub is of another systemd than 257")
 	}
-	loader[stub] = strings.Replace(loader[stub], "systemd-stub 252.", "systemd-stub 257.", 1)
+	loader[stub] = strings.Replace(loader[stub], "systemd-stub 257.", "systemd-stub 255.", 1)
 	cpio := []newcEntry{}
 	for i, p := range microcodePaths() {
 		cpio = append(cpio, newcEntry{name: p, mode: 0o040755, nlink: 2, ino: uint32(i + 1)})
 	}
 	cpio[len(cpio)-1].mode, cpio[len(cpio)-1].nlink, cpio[len(cpio)-1].data = 0o100644, 1, "microcode" // of no multiple of 4 bytes
-	ucode = string(newc(append(cpio, newcEntry{name: newcTrailer, nlink: 1}))) + "\x00\x00"
+	ucode := string(newc(append(cpio, newcEntry{name: newcTrailer, nlink: 1}))) + "\x00\x00"
 	kernel := []made{regular("kernel", tortureKernel()), regular("ucode.cpio", ucode)}
 	var loaders, tree []made
 	for name, content := range loader {
@@ -90,7 +90,7 @@ func tortureSystem(t *testing.T, dir string) (manifest, boot string, loader map[
 	if err := os.WriteFile(boot, []byte("bootloader: {image: \"oci:oci:loader\", title: \"Readers' 1.0\", timeout: 3}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, "m.yml"), boot, loader, ucode
+	return filepath.Join(dir, "m.yml"), boot, loader
 }
 
 // TestMediaReadersOfTorture gives media of such a system to all readers, and the
@@ -99,10 +99,9 @@ func TestMediaReadersOfTorture(t *testing.T) {
 	needMediaReaders(t)
 	c := newComposer(t)
 	dir := filepath.Join(c.dir, "torture")
-	manifest, boot, loader, ucode := tortureSystem(t, dir)
+	manifest, boot, loader := tortureSystem(t, dir)
 	m := c.media(t, manifest, boot)
 	m.loader, m.cmdline, m.uname = loader, "console=ttyS0", "6.1.0-readers"
-	m.splitUcode(t, ucode)
 	m.read(t)
 	for name, cut := range map[string][]string{
 		"iso":     script(`bsdtar -xOf "$1" boot/initrd.img >initrd.img`, m.file(".iso")),
@@ -134,7 +133,7 @@ func (m *media) splitUcode(t *testing.T, ucode string) {
 	}
 	padding := -len(ucode) & 3
 	behind, ok := bytes.CutPrefix(b, append([]byte(ucode), make([]byte, padding)...))
-	if !ok || padding == 0 {
+	if !ok || ucode == "" {
 		t.Fatalf("the initramfs does not begin with the microcode and %d zeros", padding)
 	}
 	for name, data := range map[string][]byte{m.ucode: []byte(ucode), m.behind: behind} {

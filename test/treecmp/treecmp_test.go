@@ -106,7 +106,7 @@ func openTempDir(t *testing.T) string {
 	return dir
 }
 
-// composeExample composes examples/minimal.yml from the fixture, in a directory of
+// composeExample composes test/example/minimal.yml from the fixture, in a directory of
 // its own.
 func composeExample(t *testing.T) options {
 	t.Helper()
@@ -117,11 +117,11 @@ func composeExample(t *testing.T) options {
 	if err := fixture.Write(filepath.Join(dir, "build", "fixture"), fixture.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS(filepath.Join("..", "..", "examples"))); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "test", "example"), os.DirFS(filepath.Join("..", "example"))); err != nil {
 		t.Fatal(err)
 	}
 	lock := filepath.Join(dir, "minimal.lock.json")
-	manifest := filepath.Join(dir, "examples", "minimal.yml")
+	manifest := filepath.Join(dir, "test", "example", "minimal.yml")
 	command(t, compose, "build", "-format", "tar", "-accept-unsigned", "*", "-arch", "amd64", "-cache", filepath.Join(dir, "cache"),
 		"-lock", lock, "-dir", filepath.Join(dir, "out"), "-progress", "none", manifest)
 	return options{
