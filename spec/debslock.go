@@ -72,6 +72,11 @@ func (l *DebsLock) Toolchain(name, host string) string {
 	return ""
 }
 
+// HasToolchain tells whether a release of Go is pinned, for any machine that builds.
+func (l *DebsLock) HasToolchain(name string) bool {
+	return slices.ContainsFunc(l.Toolchains, func(t LockedToolchain) bool { return t.Name == name })
+}
+
 // Release returns the date of a distribution's Release, 0 where none is recorded.
 func (l *DebsLock) Release(name string) int64 {
 	for _, r := range l.Releases {

@@ -57,7 +57,7 @@ func (f *packageFlags) builder(s *session, e *engine, how builderHow) (*pkg.Buil
 		jobs = runtime.GOMAXPROCS(0)
 	}
 	options := golang.Options{
-		Go: s.program("go"), HostOS: runtime.GOOS, HostArch: runtime.GOARCH, Scratch: scratch, Offline: how.offline,
+		Go: s.program("go"), HostOS: runtime.GOOS, HostArch: runtime.GOARCH, Scratch: scratch, Offline: how.offline, Jobs: how.jobs,
 		ModCache: s.getenv("GOMODCACHE"), BuildCache: s.getenv("GOCACHE"), Env: s.environ(),
 	}
 	if f.vendored != "" {
@@ -124,13 +124,13 @@ func (f *packageFlags) archive(s *session, e *engine) (*debian.Archive, error) {
 		a.Mirrors = mirrors
 		return a, nil
 	}
-	a.Mirrors = aptMirrors(s)
+	a.Mirrors = aptMirrors()
 	return a, nil
 }
 
 // aptMirrors returns the mirrors in this machine's own apt sources. A file that
 // cannot be read says nothing: what is missing in the end is said then.
-func aptMirrors(s *session) debian.Mirrors {
+func aptMirrors() debian.Mirrors {
 	const sources = "/etc/apt/sources.list"
 	files, _ := filepath.Glob(sources + ".d/*") // the pattern is right
 	var all debian.Mirrors
@@ -139,15 +139,11 @@ func aptMirrors(s *session) debian.Mirrors {
 			continue
 		}
 		data, err := os.ReadFile(name)
-		if errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			continue
 		}
-		var mirrors debian.Mirrors
-		if err == nil {
-			mirrors, err = debian.ParseSources(name, data)
-		}
+		mirrors, err := debian.ParseSources(name, data)
 		if err != nil {
-			s.ui.warnf("apt sources: %v", err)
 			continue
 		}
 		all = all.With(mirrors)

@@ -55,7 +55,10 @@ func Start(ctx context.Context, program string, args []string, s Streams) (*Mach
 		return nil, errors.Join(err, control.conn.Close())
 	}
 	go feed(in, s.In)
-	return m, control.start()
+	if err := control.start(); err != nil {
+		return nil, errors.Join(m.kill(err), control.conn.Close())
+	}
+	return m, nil
 }
 
 // live starts QEMU and waits for its end, on one thread: Pdeathsig comes when the

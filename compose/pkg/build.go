@@ -90,7 +90,7 @@ func (b *Builder) whole(ctx context.Context, d v1.Descriptor) error {
 		return err
 	}
 	data := make([]byte, blob.Size)
-	if _, err := blob.ReadAt(data, 0); err != nil && int64(len(data)) != blob.Size {
+	if n, err := blob.ReadAt(data, 0); n < len(data) {
 		return err
 	}
 	var m v1.Manifest
@@ -121,6 +121,11 @@ func (b *Builder) build(ctx context.Context, s *Source, digest spec.Digest, arch
 	}
 	if manifests, err = w.image(ctx, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Package.Pos, err)
+	}
+	if now, err := b.Digest(ctx, s); err != nil {
+		return nil, err
+	} else if now != digest {
+		return nil, fmt.Errorf("%s: files of the source changed while it was built: build it again", s.Package.Pos)
 	}
 	data, err := json.Marshal(note{manifests})
 	if err != nil {

@@ -86,6 +86,9 @@ func (b *Builder) Digest(ctx context.Context, s *Source) (spec.Digest, error) {
 
 // goSources returns a digest for each program of what it is built of.
 func (b *Builder) goSources(ctx context.Context, s *Source, arch string) ([]string, error) {
+	if name := s.Package.Toolchain; name != "" && !s.Set.Lock.HasToolchain(name) {
+		return nil, &UnlockedError{Source: s, Name: name}
+	}
 	builds := s.builds(arch, b.WorkDir)
 	digests := make([]string, len(builds))
 	g, ctx := errgroup.WithContext(ctx)

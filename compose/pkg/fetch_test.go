@@ -39,7 +39,7 @@ func TestFetched(t *testing.T) {
 		{"gone", func(t *testing.T, file string) {
 			t.Helper()
 			check(t, os.Remove(file))
-		}, debian.ErrGone, `gone from the mirrors: a newer version has taken its place; "compose pkg lock -update" pins what is there`},
+		}, debian.ErrGone, `gone from the mirrors: perhaps a newer version has taken its place; "compose pkg lock -update" pins what is there`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRoom(t, debtest.New(t, one))

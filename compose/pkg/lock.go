@@ -107,6 +107,9 @@ func (r *resolution) pin(ctx context.Context, suite, arch, name string, follow b
 	if err != nil {
 		return err
 	}
+	if len(stands) == 0 {
+		return errors.New("it depends on nothing that could stand in its place")
+	}
 	for _, p := range stands {
 		locked, err := r.locked(suite, p)
 		if err != nil {

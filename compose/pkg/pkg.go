@@ -164,7 +164,7 @@ func (s *Source) debs(arch string) ([]spec.LockedDeb, error) {
 			continue
 		}
 		pin, ok := s.Set.Lock.Deb(d.Suite, arch, name)
-		if !ok {
+		if !ok || pin.Follow == nil {
 			errs = append(errs, &UnlockedError{Source: s, Name: name, Arch: arch})
 		}
 		for _, follow := range pin.Follow {
@@ -178,13 +178,16 @@ func (s *Source) debs(arch string) ([]spec.LockedDeb, error) {
 	return slices.CompactFunc(pins, func(a, b spec.LockedDeb) bool { return a.Name == b.Name }), nil
 }
 
-// UnlockedError says that a package is not in the lock.
+// UnlockedError says that a Debian package, or a release of Go, is not in the lock.
 type UnlockedError struct {
 	Source     *Source
-	Name, Arch string
+	Name, Arch string // Arch is "" for a release of Go
 }
 
 func (e *UnlockedError) Error() string {
+	if e.Arch == "" {
+		return fmt.Sprintf("%s: toolchain: %s is not in %s", e.Source.Package.Pos, e.Name, e.Source.Set.LockPath())
+	}
 	return fmt.Sprintf("%s: debs: %s for %s is not in %s", e.Source.Package.Pos, e.Name, e.Arch, e.Source.Set.LockPath())
 }
 

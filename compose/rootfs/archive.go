@@ -24,7 +24,11 @@ func WriteArchive(ctx context.Context, w io.Writer, c Codec, entries Entries) er
 		}
 		size := e.Payload()
 		if size > 0 {
-			if _, err := io.Copy(w, io.NewSectionReader(e.Body, 0, size)); err != nil {
+			n, err := io.Copy(w, io.NewSectionReader(e.Body, 0, size))
+			if err == nil && n < size {
+				err = fmt.Errorf("it ends after %d of %d bytes: %w", n, size, io.ErrUnexpectedEOF)
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %w", e.Path, err)
 			}
 		}

@@ -98,11 +98,22 @@ func contains(routes []route, r route) bool {
 }
 
 // write puts text into a file as it is: others have it as a mount, so it cannot be
-// replaced by another.
+// replaced by another. A file that has that text is left alone, and none is empty for a
+// moment: somebody may be reading.
 func write(path, text string) error {
-	err := os.WriteFile(path, []byte(text), 0o644)
+	if was, err := os.ReadFile(path); err == nil && string(was) == text {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: is its folder bound into the container?", err)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte(text), 0)
+	if err == nil {
+		err = f.Truncate(int64(len(text)))
+	}
+	return errors.Join(err, f.Close())
 }

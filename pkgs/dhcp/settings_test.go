@@ -2,6 +2,8 @@ package main
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +114,20 @@ func TestResolver(t *testing.T) {
 		if d := cmp.Diff(strings.TrimRight(want, "\n")+"\n", file); d != "" {
 			t.Error(d)
 		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	for _, text := range []string{"nameserver 192.0.2.1\n", "nameserver 192.0.2.1\n", "nameserver 192.0.2.10\n# more\n", "# less\n", ""} {
+		if err := write(path, text); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("got %q, %v; want %q", got, err, text)
+		}
+	}
+	if err := write(filepath.Join(path, "x"), ""); err == nil {
+		t.Error("a file in a file was written")
 	}
 }

@@ -137,7 +137,7 @@ func (l *lab) copyRepository(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"Makefile", "README.md", "go.mod", "go.sum"} {
+	for _, name := range []string{"LICENSE", "Makefile", "README.md", "go.mod", "go.sum"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(contentOf(t, filepath.Join(l.root, name))), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -88,7 +88,20 @@ func (a *Archive) Fetch(ctx context.Context, p Pin) (Blob, error) {
 	if err := a.download(ctx, p, want); err != nil {
 		return nil, err
 	}
-	return a.Cache.Get(want.sum)
+	return a.fetched(want)
+}
+
+// fetched returns a file that has just been put into the cache. A cache that keeps a
+// damaged one is an error.
+func (a *Archive) fetched(want inFile) (Blob, error) {
+	b, err := a.Cache.Get(want.sum)
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(b, want); err != nil {
+		return nil, errors.Join(fmt.Errorf("the cache's own %s: %w", want.sum, err), b.Close())
+	}
+	return b, nil
 }
 
 // stored returns a file of the cache that is as it must be, or nil.
@@ -141,7 +154,7 @@ func (a *Archive) download(ctx context.Context, p Pin, want inFile) error {
 	if len(faults) > 0 {
 		return fmt.Errorf("%s: %w", p, errors.Join(faults...))
 	}
-	return fmt.Errorf(`%s: %w: a newer version has taken its place; "compose pkg lock -update" pins what is there`, p, ErrGone)
+	return fmt.Errorf(`%s: %w: perhaps a newer version has taken its place; "compose pkg lock -update" pins what is there`, p, ErrGone)
 }
 
 // store puts one file of a mirror into the cache.

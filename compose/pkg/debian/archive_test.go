@@ -395,7 +395,7 @@ func TestFetchRefuses(t *testing.T) {
 			if err := os.Remove(filepath.Join(r.Dir, "debian", p.Path)); err != nil {
 				t.Fatal(err)
 			}
-		}, debian.ErrGone, `hello 1.0-1 (amd64): gone from the mirrors: a newer version has taken its place; "compose pkg lock -update"`},
+		}, debian.ErrGone, `hello 1.0-1 (amd64): gone from the mirrors: perhaps a newer version has taken its place; "compose pkg lock -update"`},
 		"a damaged vendored file": {func(t *testing.T, r *room, p *debian.Pin) {
 			dir := debian.Dir(t.TempDir())
 			if err := dir.Put(p.SHA256, strings.NewReader("x")); err != nil {

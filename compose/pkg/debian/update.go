@@ -105,6 +105,11 @@ func (a *Archive) readIndexes(ctx context.Context, x *Index, todo []indexJob) er
 
 // absent says that a suite is not there: no mirror known, none that answers, none that has it.
 func absent(err error) bool {
+	for _, wrong := range []error{ErrSignature, ErrExpired, ErrSuite, ErrOlder, ErrDamaged} {
+		if errors.Is(err, wrong) {
+			return false
+		}
+	}
 	var silent passing
 	return errors.Is(err, ErrNoMirror) || errors.Is(err, errNotFound) || errors.As(err, &silent)
 }
@@ -239,5 +244,5 @@ func (a *Archive) indexFile(ctx context.Context, job indexJob, path string, file
 	if err != nil {
 		return nil, err
 	}
-	return a.Cache.Get(file.sum)
+	return a.fetched(file)
 }

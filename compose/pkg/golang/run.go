@@ -48,6 +48,12 @@ func (o *Options) run(ctx context.Context, c command) ([]byte, error) {
 	return nil, err
 }
 
+// goProxy is what go fetches from with these options: its own default too.
+func (o *Options) goProxy(ctx context.Context) (string, error) {
+	out, err := o.run(ctx, command{program: o.Go, dir: o.Scratch, args: []string{"env", "GOPROXY"}})
+	return strings.TrimSpace(string(out)), err
+}
+
 // judge makes an error of what a go command wrote.
 func (o *Options) judge(complaint string, exit error) error {
 	text := readable(complaint)

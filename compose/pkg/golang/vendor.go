@@ -48,8 +48,8 @@ func (g *Go) vendor(ctx context.Context, dir string, builds []Build, hosts []str
 	}()
 	o := g.o
 	o.ModCache = cache
-	if o.Vendor != "" {
-		o.Proxy = fileURL(o.Vendor) + "," + o.upstream()
+	if o.Proxy, err = g.o.goProxy(ctx); err != nil {
+		return err
 	}
 	o.Vendor = filepath.Join(have, "cache", "download")
 	inner := New(o)

@@ -18,7 +18,7 @@ func (p *pack) choose(ctx context.Context, o Options) ([]*module, error) {
 		return nil, err
 	}
 	c := chooser{pack: p, workers: max(o.Workers, 1), read: map[string]*module{}}
-	wanted := slices.Collect(maps.Keys(p.modules))
+	wanted := slices.Sorted(maps.Keys(p.modules))
 	if o.Modules != nil {
 		wanted = nil
 		for _, name := range o.Modules {
