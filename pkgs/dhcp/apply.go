@@ -19,7 +19,7 @@ type device struct {
 
 // Apply implements [host].
 func (d device) Apply(before *settings, now settings) error {
-	if now.mtu != 0 && now.mtu != d.link.Attrs().MTU {
+	if now.mtu != 0 { // what d.link has is of before the first lease
 		if err := netlink.LinkSetMTU(d.link, now.mtu); err != nil {
 			return fmt.Errorf("set the MTU %d: %w", now.mtu, err)
 		}

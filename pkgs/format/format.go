@@ -105,9 +105,9 @@ func (f *formatter) choose(ctx context.Context) (string, error) {
 	return path, err
 }
 
-// done tells whether d is what this run would make.
+// done tells whether d is what this run would make: a removable disk only if it is named.
 func (f *formatter) done(d disk.Disk) bool {
-	return d.FS.Label == f.label && !f.force && (f.device == "" || f.device == d.Path)
+	return d.FS.Label == f.label && !f.force && (f.device == d.Path || f.device == "" && !d.Removable)
 }
 
 func (f *formatter) wanted() string {

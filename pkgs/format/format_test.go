@@ -82,6 +82,8 @@ func TestFormat(t *testing.T) {
 		{name: "no disk", err: "no blank disk, nor one with the label data; there is none at all: waited 30s"},
 		{name: "removable", disks: disks{"vda": blankDisk}, attributes: map[string]string{"removable": "1"}, err: "there is DEV/vda (removable)"},
 		{name: "removable but named", disks: disks{"vda": blankDisk}, attributes: map[string]string{"removable": "1"}, device: "vda", made: "vda", out: "format: DEV/vda is now ext4, label data\n"},
+		{name: "a removable one has the label", disks: disks{"vda": labelled, "vdb": blankDisk}, attributes: map[string]string{"removable": "1"}, made: "vdb", out: "format: DEV/vdb is now ext4, label data\n"},
+		{name: "a removable one that is named has the label", disks: disks{"vda": labelled, "vdb": blankDisk}, attributes: map[string]string{"removable": "1"}, device: "vda", out: "format: DEV/vda has the label data already\n"},
 		{name: "read-only", disks: disks{"vda": blankDisk}, attributes: map[string]string{"ro": "1"}, err: "no blank disk"},
 		{name: "with partitions that are blank", disks: disks{"vda": blankDisk}, attributes: map[string]string{"vda1/partition": "1", "vda1/size": "8"}, err: "no blank disk"},
 		{name: "part of a volume", disks: disks{"vda": blankDisk}, attributes: map[string]string{"holders/dm-0": ""}, err: "no blank disk"},

@@ -24,6 +24,8 @@ import (
 type boot struct {
 	options cmdline.Options
 	console io.Writer
+	// terminal is opened when there is a /dev.
+	terminal *console
 	// asked gives the way in which somebody wants the system to end.
 	asked <-chan system.How
 }
@@ -132,6 +134,7 @@ func (b *boot) mount() {
 	if consoleErr := openConsole(); consoleErr != nil {
 		err = errors.Join(err, consoleErr)
 	}
+	b.warn(b.terminal.open("/dev/console"))
 	b.warn(err)
 	b.warn(mounts.Make("/", mounts.Links()))
 	b.warn(root.Var([]string{"cache", "empty", "lib", "lock", "log", "spool", "tmp"}))

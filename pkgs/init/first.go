@@ -26,8 +26,9 @@ func first() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	reaper := process.NewReaper()
-	s := system.New(system.Options{Console: os.Stdout, Reaper: reaper})
-	b := &boot{console: os.Stderr, asked: s.Asked()}
+	terminal := &console{}
+	s := system.New(system.Options{Console: terminal, Reaper: reaper})
+	b := &boot{console: terminal, terminal: terminal, asked: s.Asked()}
 	defer b.rescue()
 	asked, stop := context.WithCancel(ctx)
 	go b.obey(ctx, signals, power.Devices, func(how system.How) {
@@ -53,6 +54,8 @@ func first() int {
 var caught = []os.Signal{
 	unix.SIGINT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPWR,
 	unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU, unix.SIGTSTP,
+	// Of those that the kernel sends for a fault, Go panics all the same.
+	unix.SIGABRT, unix.SIGTRAP, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE,
 }
 
 // obey asks for the end of the system when a signal says so or, once there are

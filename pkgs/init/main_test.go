@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,6 +46,21 @@ func TestModprobeUnknown(t *testing.T) {
 	var err bytes.Buffer
 	if status := modprobe([]string{"-v", "--", "no_such_module_at_all"}, &err); status != 1 || !strings.HasPrefix(err.String(), "modprobe: ") {
 		t.Errorf("status %d, %q", status, err.String())
+	}
+}
+
+// A signal that Go takes for a fault is caught like the others when somebody sends it.
+func TestCaught(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, caught...)
+	defer signal.Stop(signals)
+	for _, want := range []unix.Signal{unix.SIGABRT, unix.SIGTRAP, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGHUP} {
+		if err := unix.Kill(os.Getpid(), want); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-signals; got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
 	}
 }
 

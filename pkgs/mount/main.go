@@ -18,8 +18,8 @@ import (
 const usage = `Usage: mount [options] [DEVICE] TARGET
 
 Mounts a disk at TARGET, which is made if it is not there. The disk is DEVICE, or
-the one with the label or UUID, or the first with a file system that is not
-removable. File systems are found by their superblocks: ext2, ext3, ext4, xfs and
+the one with the label or UUID, of which removable disks are the last that are
+taken, or the first with a file system that is not removable. File systems are found by their superblocks: ext2, ext3, ext4, xfs and
 vfat.
 
   -label NAME    the file system's label

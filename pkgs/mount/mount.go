@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,13 +85,23 @@ func (m *mounter) run(ctx context.Context) error {
 	return err
 }
 
-// find returns the disk that is asked for. Without a question it is the first that
-// has a file system and is not removable.
+// find returns the disk that is asked for, of several one that is not removable.
+// Without a question it is the first that has a file system and is not removable.
 func (m *mounter) find(disks []disk.Disk) (disk.Disk, bool) {
 	device := m.device
 	if target, err := filepath.EvalSymlinks(device); err == nil { // /dev/disk/by-…
 		device = target
 	}
+	disks = slices.Clone(disks)
+	slices.SortStableFunc(disks, func(a, b disk.Disk) int {
+		switch {
+		case a.Removable == b.Removable:
+			return 0
+		case b.Removable:
+			return -1
+		}
+		return 1
+	})
 	for _, d := range disks {
 		known := d.FS.Type != "" || m.fsType != ""
 		var is bool

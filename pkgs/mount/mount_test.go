@@ -16,8 +16,8 @@ import (
 	"github.com/composeos/compose/pkgs/internal/disk"
 )
 
-// disks are the machine of the tests: a CD, a disk with two partitions, of which
-// the first is blank, and a whole disk.
+// disks are the machine of the tests: two CDs, a disk with two partitions, of which
+// the first is blank, and two whole disks, of which one has the label of a CD.
 func disks(t *testing.T) disk.Place {
 	t.Helper()
 	p := disk.Place{Sys: t.TempDir(), Dev: t.TempDir()}
@@ -37,6 +37,8 @@ func disks(t *testing.T) disk.Place {
 		p.Sys + "/vda/vda1/size": []byte("8"), p.Sys + "/vda/vda1/partition": []byte("1"), p.Dev + "/vda1": make([]byte, 4096),
 		p.Sys + "/vda/vda2/size": []byte("8"), p.Sys + "/vda/vda2/partition": []byte("2"), p.Dev + "/vda2": ext("data"),
 		p.Sys + "/vdb/size": []byte("8"), p.Dev + "/vdb": xfs,
+		p.Sys + "/sr1/size": []byte("8"), p.Sys + "/sr1/removable": []byte("1"), p.Dev + "/sr1": ext("both"),
+		p.Sys + "/vdc/size": []byte("8"), p.Dev + "/vdc": ext("both"),
 	}
 	for path, b := range files {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -64,7 +66,8 @@ func TestMount(t *testing.T) {
 		{name: "the first with a file system", want: "DEV/vda2 ext4 0x0"},
 		{name: "by label", m: mounter{label: "fast"}, want: "DEV/vdb xfs 0x0"},
 		{name: "by the label of a CD", m: mounter{label: "cd", options: "ro"}, want: "DEV/sr0 ext4 0x1"},
-		{name: "by UUID", m: mounter{uuid: "AB000000-0000-0000-0000-000000000000"}, want: "DEV/sr0 ext4 0x0"},
+		{name: "by UUID, which a CD has too", m: mounter{uuid: "AB000000-0000-0000-0000-000000000000"}, want: "DEV/vda2 ext4 0x0"},
+		{name: "by a label, which a CD has too", m: mounter{label: "both"}, want: "DEV/vdc ext4 0x0"},
 		{name: "by name", args: []string{"DEV/vdb"}, want: "DEV/vdb xfs 0x0"},
 		{name: "by link", args: []string{"DEV/by-name"}, want: "DEV/vda2 ext4 0x0"},
 		{name: "options", m: mounter{options: "ro,noatime,discard,commit=5"}, want: "DEV/vda2 ext4 0x401 discard,commit=5"},

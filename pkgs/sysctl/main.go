@@ -11,8 +11,8 @@ import (
 
 const usage = `Usage: sysctl [FILE...]
 
-Sets kernel parameters from the files named, or from /etc/sysctl.conf and
-/etc/sysctl.d/*.conf, in the order of their names; of a key that is set twice the
+Sets kernel parameters from the files named, or from /etc/sysctl.d/*.conf in the
+order of their names and then /etc/sysctl.conf; of a key that is set twice the
 last counts. A line is "net.ipv4.ip_forward = 1", or "net/ipv4/conf/*/rp_filter=1";
 one that begins with "-" may fail.
 `

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,6 +144,20 @@ func TestBlank(t *testing.T) {
 			}
 			if got, err := Blank(bytes.NewReader(b), int64(c.size)); err != nil || got != c.want {
 				t.Errorf("%t %v, want %t", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestBlankUnread(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		has  int
+		says int64
+	}{{"nothing", 0, 1 << 20}, {"not the first MiB", 4096, 1 << 20}, {"not the last MiB", 3 << 20, 4 << 20}} {
+		t.Run(c.name, func(t *testing.T) {
+			if blank, err := Blank(bytes.NewReader(make([]byte, c.has)), c.says); blank || !errors.Is(err, io.EOF) {
+				t.Errorf("%t %v", blank, err)
 			}
 		})
 	}

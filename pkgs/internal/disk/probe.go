@@ -90,12 +90,13 @@ func serial(b []byte) string {
 const edge = 1 << 20
 
 // Blank tells whether a disk of size bytes has zeros alone in its first and its
-// last MiB, so that nothing that is known lies on it.
+// last MiB, so that nothing that is known lies on it. A disk that ends before size is
+// an error: what cannot be read is not blank.
 func Blank(r io.ReaderAt, size int64) (bool, error) {
 	for _, at := range []int64{0, max(size-edge, 0)} {
 		b := make([]byte, min(edge, size-at))
-		if _, err := r.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
-			return false, err
+		if n, err := r.ReadAt(b, at); n < len(b) {
+			return false, fmt.Errorf("%d bytes at %d: %w", len(b), at, err)
 		}
 		if len(bytes.TrimLeft(b, "\x00")) > 0 {
 			return false, nil

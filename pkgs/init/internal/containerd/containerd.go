@@ -118,7 +118,9 @@ func (r *Runtime) Start(ctx context.Context, b bundle.Bundle, out io.Writer) (*C
 		c.namespace = Namespace
 	}
 	// Its folder may lie on a disk: it may know the container of the boot before.
-	c.forget(ctx)
+	if c.forget(waiting); waiting.Err() != nil {
+		return nil, context.Cause(waiting)
+	}
 	c.watch = cgroup.Watch(r.R.Cgroups, outer)
 	if c.pump, err = runc.NewPump(out); err != nil {
 		return nil, err
@@ -223,9 +225,12 @@ func (c *Container) Signal(ctx context.Context, sig syscall.Signal) error {
 	return nil
 }
 
-// Remove kills what is left of the container, and forgets it.
+// Remove kills what is left of the container, and forgets it. It waits for
+// containerd as long as a start does.
 func (c *Container) Remove(ctx context.Context) {
-	c.forget(ctx)
+	clearing, cancel := c.runtime.within(ctx, "removed it")
+	defer cancel()
+	c.forget(clearing)
 	c.runtime.R.Reaper.Signal(c.child, syscall.SIGKILL)
 	c.pump.Stop(patience)
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -51,13 +52,17 @@ func Open(path string, limit int64, keep int) (*File, error) {
 	return f, f.open()
 }
 
-// open opens the current file at its end.
+// open opens the current file at its end. A container may have the folder: a link
+// there is not followed, and what is no file is not written to.
 func (f *File) open() error {
-	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o640)
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_RDWR|os.O_APPEND|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
 	if err != nil {
 		return err
 	}
 	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", f.path)
+	}
 	if err != nil {
 		_ = file.Close()
 		return err
@@ -127,10 +132,8 @@ func (f *File) next(p []byte) ([]byte, error) {
 }
 
 // rotate makes room: the current file becomes the first of the older ones.
+// After an error the file that was open still is, so that the next line tries again.
 func (f *File) rotate() error {
-	if err := f.file.Close(); err != nil {
-		return err
-	}
 	for i := f.keep; i > 1; i-- {
 		err := os.Rename(fmt.Sprintf("%s.%d", f.path, i-1), fmt.Sprintf("%s.%d", f.path, i))
 		if err != nil && !os.IsNotExist(err) {
@@ -140,8 +143,12 @@ func (f *File) rotate() error {
 	if err := os.Rename(f.path, f.path+".1"); err != nil && !os.IsNotExist(err) {
 		return err
 	}
+	full := f.file
+	if err := f.open(); err != nil {
+		return err
+	}
 	f.generation++
-	return f.open()
+	return full.Close()
 }
 
 // Close ends the log; who follows it comes to an end.

@@ -3,12 +3,14 @@ package logs_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/composeos/compose/pkgs/init/internal/logs"
@@ -100,6 +102,55 @@ func TestOpenContinues(t *testing.T) {
 	io.WriteString(f, "789ab\nc\n")
 	if old, now := read(t, path+".1"), read(t, path); old != "0123456789ab\n" || now != "c\n" {
 		t.Errorf("got %q, %q", old, now)
+	}
+}
+
+// What somebody has put in the place of a log is left alone.
+func TestOpenIsOfAFile(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		put  func(path string) error
+	}{
+		{"link", func(path string) error { return os.Symlink("elsewhere", path) }},
+		{"pipe", func(path string) error { return syscall.Mkfifo(path, 0o600) }},
+		{"folder", func(path string) error { return os.Mkdir(path, 0o700) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "nginx.log")
+			if err := c.put(path); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := logs.Open(path, 0, 0); err == nil {
+				t.Error("it was opened")
+			}
+			if _, err := os.Stat(filepath.Join(dir, "elsewhere")); err == nil {
+				t.Error("the link was followed")
+			}
+		})
+	}
+}
+
+// A log that could not be rotated goes on when it can be.
+func TestRotatesLater(t *testing.T) {
+	f, path := open(t, 10)
+	if err := os.MkdirAll(path+".2/x", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".1", []byte("older\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(f, "0123456\n")
+	for range 2 {
+		if _, err := io.WriteString(f, "lost\n"); err == nil || errors.Is(err, os.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := os.RemoveAll(path + ".2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(f, "kept\n"); err != nil || read(t, path) != "kept\n" || read(t, path+".1") != "0123456\n" {
+		t.Errorf("%v, %q after %q", err, read(t, path), read(t, path+".1"))
 	}
 }
 

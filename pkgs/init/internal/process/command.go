@@ -20,6 +20,9 @@ const (
 	outputLimit = 64 << 10
 	// outputPatience is how long Output listens to what the program left behind.
 	outputPatience = time.Second
+	// killPatience is how long a killed program may take to end: in the kernel,
+	// at a disk that does not answer, it may be for ever.
+	killPatience = time.Second
 )
 
 // Command is a program to start.
@@ -94,7 +97,7 @@ func explain(path string, err error) error {
 }
 
 // Run starts a program and waits for it. A program that does not end well is an
-// *ExitError; when ctx ends, the program is killed.
+// *ExitError; when ctx ends, the program is killed, and waited for a second more.
 func (r *Reaper) Run(ctx context.Context, c Command) error {
 	child, err := r.Start(c)
 	if err != nil {
@@ -108,7 +111,12 @@ func (r *Reaper) finish(ctx context.Context, child *Child, path string) error {
 	exit, err := child.Wait(ctx)
 	if err != nil {
 		r.Signal(child, syscall.SIGKILL)
-		<-child.Done()
+		timer := time.NewTimer(killPatience)
+		defer timer.Stop()
+		select {
+		case <-child.Done():
+		case <-timer.C:
+		}
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if !exit.OK() {

@@ -141,6 +141,17 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A killed program that does not end, because nobody reaps it here, holds nobody up.
+func TestRunEndsWithoutItsProgram(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	start := time.Now()
+	err := process.NewReaper().Run(ctx, sh("exec sleep 1000"))
+	if !errors.Is(err, context.Canceled) || time.Since(start) < time.Second || time.Since(start) > 15*time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+}
+
 // A process that another left behind is waited for, also when it has ended
 // before anybody knew its number.
 func TestAdopt(t *testing.T) {

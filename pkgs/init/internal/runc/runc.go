@@ -79,27 +79,44 @@ func (r *Runtime) Start(ctx context.Context, b bundle.Bundle, out io.Writer) (*C
 	if err != nil {
 		return nil, err
 	}
+	stepwise := b.Runtime.Between() || limited(config)
 	verb := []string{"create"}
-	if !b.Runtime.Between() {
+	if !stepwise {
 		verb = []string{"run", "--detach"} // one start of runc in the place of two
 	}
 	child, err := r.create(ctx, dir, b.Name, pump, verb)
 	if err != nil {
 		pump.Stop(patience)
-		_ = r.run(ctx, dir, "delete", "--force", b.Name)
+		// Also where ctx has ended, which may be why.
+		_ = r.run(context.WithoutCancel(ctx), dir, "delete", "--force", b.Name)
 		return nil, err
 	}
 	watch := cgroup.Watch(r.Cgroups, group)
 	c := &Container{runtime: r, id: b.Name, child: child, done: make(chan struct{}), pump: pump}
 	go c.wait(watch)
-	if !b.Runtime.Between() {
+	if !stepwise {
 		return c, nil
 	}
 	if err := r.start(ctx, dir, b, child.PID); err != nil {
-		c.Remove(ctx)
+		c.Remove(context.WithoutCancel(ctx))
 		return nil, err
 	}
 	return c, nil
+}
+
+// limited tells whether a container has a memory limit. Its group is looked at
+// before its program runs: what is over the limit at once is killed as a whole, too.
+func limited(config []byte) bool {
+	var c struct {
+		Linux struct {
+			Resources struct {
+				Memory struct {
+					Limit int64 `json:"limit"`
+				} `json:"memory"`
+			} `json:"resources"`
+		} `json:"linux"`
+	}
+	return json.Unmarshal(config, &c) == nil && c.Linux.Resources.Memory.Limit > 0
 }
 
 // create makes the container: its process waits for start, if the verb is create.
@@ -172,8 +189,8 @@ func lastMessage(log []byte) string {
 			said = m.Msg
 		}
 	}
-	for _, words := range []string{"runc create failed: ", "unable to start container process: ", "error during container init: "} {
-		said = strings.TrimPrefix(said, words) // runc says in three ways that it could not do it
+	for _, words := range []string{"runc run failed: ", "runc create failed: ", "unable to start container process: ", "error during container init: "} {
+		said = strings.TrimPrefix(said, words) // runc says in several ways that it could not do it
 	}
 	return said
 }

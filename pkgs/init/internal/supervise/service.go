@@ -26,6 +26,7 @@ type service struct {
 	name     string
 	o        *Options
 	requests chan request
+	gone     chan struct{} // closed when run has ended: nobody takes requests
 
 	mu     sync.Mutex
 	status Status
@@ -51,6 +52,7 @@ func (s *service) set(change func(*Status)) {
 
 // run starts the service, and again whenever it ends, until it is closed.
 func (s *service) run(ctx context.Context) {
+	defer close(s.gone)
 	var asked *request
 	var delay time.Duration
 	for {
@@ -175,11 +177,14 @@ func (s *service) down(ctx context.Context, r *request, delay time.Duration) *re
 	}
 }
 
-// ask hands a request to the service's goroutine and waits for its answer.
+// ask hands a request to the service's goroutine and waits for its answer, which
+// always comes once the request is taken.
 func (s *service) ask(ctx context.Context, verb Verb) error {
 	r := request{verb: verb, done: make(chan error, 1)}
 	select {
 	case s.requests <- r:
+	case <-s.gone:
+		return ErrClosing
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", s.name, ctx.Err())
 	}

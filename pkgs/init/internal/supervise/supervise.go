@@ -102,7 +102,7 @@ type Supervisor struct {
 func New(ctx context.Context, o Options, names []string) *Supervisor {
 	s := &Supervisor{o: o, services: map[string]*service{}, names: slices.Sorted(slices.Values(names))}
 	for _, name := range s.names {
-		one := &service{name: name, o: &s.o, requests: make(chan request)}
+		one := &service{name: name, o: &s.o, requests: make(chan request), gone: make(chan struct{})}
 		one.status = Status{Name: name, State: Stopped, Since: time.Now()}
 		s.services[name] = one
 		go one.run(ctx)

@@ -225,6 +225,20 @@ func TestCloseStopsAllAtOnce(t *testing.T) {
 	})
 }
 
+// Who asks when nobody is there to answer any more is told so.
+func TestAskTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := supervise.New(ctx, supervise.Options{Runtime: &fake{broken: errors.New("broken")}, Print: t.Logf}, []string{"web"})
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if err := s.Ask(context.Background(), "web", supervise.Start); !errors.Is(err, supervise.ErrClosing) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestUnknown(t *testing.T) {
 	bubble(t, &fake{}, []string{"nginx", "sshd"}, func(t *testing.T, s *supervise.Supervisor) {
 		for name, want := range map[string]string{
