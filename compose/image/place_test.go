@@ -45,7 +45,7 @@ func TestByTransport(t *testing.T) {
 		ref  spec.Ref
 		want string
 	}{
-		{mustRef(t, "pkg:nginx"), "package sources are not in this version; build the package and name what came out by oci:DIR"},
+		{mustRef(t, "pkg:nginx"), "package sources are not built here; build the package and name what came out by oci:DIR"},
 		{spec.Ref{Transport: "ftp", Name: "x"}, `transport "ftp" is not known`},
 		{mustRef(t, "none:1"), "not found in the cache"},
 		{mustRef(t, "oci:/none:1"), "/none: not found"},
