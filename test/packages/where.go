@@ -71,7 +71,7 @@ func (l *lab) parts(ctx context.Context, m *maker, name string) (p parts, err er
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	archive := filepath.Join(dir, "image.tar")
-	export := exec.CommandContext(ctx, l.program, "cache", "export", "-cache", filepath.Join(m.dir, "cache"), "-o", archive, name+":"+made.tag)
+	export := exec.CommandContext(ctx, l.program, "cache", "export", "-cache", filepath.Join(m.dir, "cache"), "-o", archive, local+name+":"+made.tag)
 	for _, cmd := range []*exec.Cmd{export, exec.CommandContext(ctx, "tar", "-xf", archive, "-C", dir)} {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%s: %w\n%s", cmd, err, out)
