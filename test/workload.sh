@@ -88,6 +88,7 @@ check 'give each medium to other readers' '^TestMediaReadersOfWorkload$' ./test/
 check 'validate every bundle, and start some' '^TestTree' ./test/runc
 check 'import it, export it, and import that' '^TestWorkload' ./compose/image
 check 'boot it, and compare every path from within' '^Test' ./test/boot
+check 'start its kernel with compose run, and end that in every way' '^TestRun$' ./cmd/compose
 if [[ ${CLIENTS-} ]]; then
   check 'load, run, copy and unpack it with container clients' '^TestWorkload$' ./test/clients
 fi
