@@ -24,7 +24,7 @@ type ingredients struct {
 	Level   int                    `json:"level"`
 	Encoder string                 `json:"encoder"`
 	Source  *spec.Package          `json:"source"`
-	Files   []ingredient           `json:"files"`  // that the files section copies, by path
+	Files   []ingredient           `json:"files"`  // that the files section copies, in its order
 	Arches  map[string]perPlatform `json:"arches"` // by architecture
 }
 

@@ -10,13 +10,10 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/composeos/compose/compose/rootfs"
 	"github.com/composeos/compose/spec"
 )
-
-var errNotDir error = syscall.ENOTDIR
 
 // files adds what the source's files section says; of the Debian packages it knows
 // every file.

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,17 +67,19 @@ func (w *work) image(ctx context.Context, m *made) ([]v1.Descriptor, error) {
 // layer writes the tree as a gzipped tar, in path order.
 func (w *work) layer(ctx context.Context, t *rootfs.Tree) (v1.Descriptor, v1.Hash, error) {
 	stored, plain := newDigester(), newDigester()
-	f, err := w.layerFile(func(f *os.File) error {
-		out := bufio.NewWriterSize(io.MultiWriter(f, stored), 1<<20)
-		z := gzip.NewWriter(out)
-		if err := rootfs.WriteArchive(ctx, io.MultiWriter(z, plain), rootfs.Tar{}, t.Entries()); err != nil {
-			return err
-		}
-		if err := z.Close(); err != nil {
-			return err
-		}
-		return out.Flush()
-	})
+	f, err := w.temp("layer")
+	if err != nil {
+		return v1.Descriptor{}, v1.Hash{}, err
+	}
+	out := bufio.NewWriterSize(io.MultiWriter(f, stored), 1<<20)
+	z := gzip.NewWriter(out)
+	err = rootfs.WriteArchive(ctx, io.MultiWriter(z, plain), rootfs.Tar{}, t.Entries())
+	if err == nil {
+		err = z.Close()
+	}
+	if err == nil {
+		err = out.Flush()
+	}
 	if err != nil {
 		return v1.Descriptor{}, v1.Hash{}, err
 	}
@@ -95,7 +97,7 @@ func (w *work) config(m *made, diffID v1.Hash, created v1.Time) ([]byte, error) 
 	}
 	m.labels[spec.Label] = label
 	env := p.Env
-	if !hasPath(env) {
+	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
 		env = append([]string{defaultPath}, env...)
 	}
 	return spec.MarshalCanonical(v1.ConfigFile{
@@ -104,15 +106,6 @@ func (w *work) config(m *made, diffID v1.Hash, created v1.Time) ([]byte, error) 
 		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{diffID}},
 		History: []v1.History{{Created: created, CreatedBy: "compose pkg"}},
 	})
-}
-
-func hasPath(env []string) bool {
-	for _, e := range env {
-		if strings.HasPrefix(e, "PATH=") {
-			return true
-		}
-	}
-	return false
 }
 
 // manifest puts a manifest of a config and layers into the cache.

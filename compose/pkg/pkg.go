@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/composeos/compose/spec"
 )
@@ -114,7 +115,7 @@ func openSet(dir string) (*Set, error) {
 func (s *Set) open(dir string) (*Source, error) {
 	name := filepath.Join(dir, spec.BuildFile)
 	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDir) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNoSource)
 	}
 	if err != nil {

@@ -1,7 +1,9 @@
 package pkg
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/composeos/compose/compose/pkg/debian"
@@ -66,7 +68,7 @@ func accounts(p *spec.Package) []*rootfs.Entry {
 		return nil
 	}
 	users, groups := p.Users, p.Groups
-	if !hasUser(users, 0) {
+	if !slices.ContainsFunc(users, func(u spec.User) bool { return u.UID == 0 }) {
 		users = append([]spec.User{{Name: "root", Home: "/root", Shell: "/bin/sh"}}, users...)
 	}
 	known := map[uint32]bool{}
@@ -82,7 +84,7 @@ func accounts(p *spec.Package) []*rootfs.Entry {
 	}
 	var passwd, group strings.Builder
 	for _, u := range users {
-		fmt.Fprintf(&passwd, "%s:x:%d:%d::%s:%s\n", u.Name, u.UID, u.GID, orElse(u.Home, "/nonexistent"), orElse(u.Shell, "/usr/sbin/nologin"))
+		fmt.Fprintf(&passwd, "%s:x:%d:%d::%s:%s\n", u.Name, u.UID, u.GID, cmp.Or(u.Home, "/nonexistent"), cmp.Or(u.Shell, "/usr/sbin/nologin"))
 	}
 	for _, g := range append(own, groups...) {
 		fmt.Fprintf(&group, "%s:x:%d:\n", g.Name, g.GID)
@@ -91,20 +93,4 @@ func accounts(p *spec.Package) []*rootfs.Entry {
 		rootfs.MadeFile("etc/passwd", readable, []byte(passwd.String())),
 		rootfs.MadeFile("etc/group", readable, []byte(group.String())),
 	}
-}
-
-func hasUser(users []spec.User, uid uint32) bool {
-	for _, u := range users {
-		if u.UID == uid {
-			return true
-		}
-	}
-	return false
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

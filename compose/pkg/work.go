@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -265,13 +264,4 @@ func (c contents) hasBelow(dir string) bool {
 		}
 	}
 	return false
-}
-
-// layerFile writes the layer into a file of the moment.
-func (w *work) layerFile(write func(*os.File) error) (*os.File, error) {
-	f, err := w.temp("layer")
-	if err != nil {
-		return nil, err
-	}
-	return f, write(f)
 }

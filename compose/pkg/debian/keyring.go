@@ -45,8 +45,7 @@ func ParseKeyring(armored []byte) (*Keyring, error) {
 }
 
 // open returns what was signed of a clear-signed file (RFC 9580 7), with CR LF as ends of
-// lines, if a key of the ring that is
-// good at the time of now signed it. Text before or after the signed part is refused.
+// lines, if a key of the ring that is good at the time of now signed it. Text before or after the signed part is refused.
 func (k *Keyring) open(signed []byte, now time.Time) ([]byte, error) {
 	if !bytes.HasPrefix(signed, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
 		return nil, fmt.Errorf("%w: it has no signature", ErrSignature)
