@@ -43,6 +43,30 @@ func TestBadLabels(t *testing.T) {
 	})
 }
 
+// TestBadTrusts does the same for trust policies in a file of their own.
+func TestBadTrusts(t *testing.T) {
+	testBad(t, "bad_trusts.txtar", 13, func(data []byte) error {
+		_, err := ParseTrust("trust.yml", data)
+		return err
+	})
+}
+
+// TestBadSettings does the same for settings.
+func TestBadSettings(t *testing.T) {
+	testBad(t, "bad_settings.txtar", 15, func(data []byte) error {
+		_, err := ParseSettings("config.yml", data)
+		return err
+	})
+}
+
+// TestBadEvidence does the same for evidence.
+func TestBadEvidence(t *testing.T) {
+	testBad(t, "bad_evidence.txtar", 15, func(data []byte) error {
+		_, err := ParseEvidence("a.evidence.json", data)
+		return err
+	})
+}
+
 const errorSuffix = ": error"
 
 func testBad(t *testing.T, name string, least int, read func([]byte) error) {

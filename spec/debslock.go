@@ -112,7 +112,7 @@ func (l *DebsLock) Marshal() ([]byte, error) {
 // ParseDebsLock reads the file that [DebsLock.Marshal] writes, strictly. name is
 // the file for errors, each an [Error].
 func ParseDebsLock(name string, data []byte) (*DebsLock, error) {
-	n, err := readLock(name, data, "compose pkg lock")
+	n, err := readLock(name, data, "lock", "compose pkg lock")
 	if err != nil {
 		return nil, err
 	}

@@ -258,7 +258,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, check string) {
 		}
 		e := reflect.New(v.Type().Elem()).Elem()
 		d.in(step{text: printable(key.Value)}, func() { d.value(value, e, check) })
-		v.SetMapIndex(reflect.ValueOf(key.Value), e)
+		v.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), e)
 	})
 }
 

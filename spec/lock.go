@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -32,10 +34,23 @@ type Lock struct {
 
 // LockedImage pins one reference.
 type LockedImage struct {
-	Name      string                    `json:"name"`                                     // Ref.String of the reference in the manifest
-	Digest    Digest                    `json:"digest" check:"digest"`                    // of the index, or of the manifest where there is no index; of a package source, of all that goes into its image
-	Platforms map[string]LockedPlatform `json:"platforms"`                                // by Platform.String; another platform may be added later
-	Unsigned  string                    `json:"unsigned,omitempty" check:"enum=accepted"` // "accepted" where somebody took it without a signature
+	Name      string                    `json:"name"`                                                       // Ref.String of the reference in the manifest
+	Digest    Digest                    `json:"digest" check:"digest"`                                      // of the index, or of the manifest where there is no index; of a package source, of all that goes into its image
+	Platforms map[string]LockedPlatform `json:"platforms"`                                                  // by Platform.String; another platform may be added later
+	Unsigned  string                    `json:"unsigned,omitempty" check:"enum=accepted|exception|allowed"` // why it is taken without a signature; "" where it is not
+	Verified  []Verified                `json:"verified,omitempty"`                                         // what satisfied the policy: by Subject, Type, Authority, Evidence
+}
+
+// Verified is one signature or statement that the policy demands and that was
+// found good.
+type Verified struct {
+	Subject     Digest `json:"subject" check:"digest"`               // of the index or the manifest that is signed
+	Type        string `json:"type"`                                 // the predicate type; SignatureType for the signature itself
+	Authority   string `json:"authority"`                            // by its name in the policy
+	Format      string `json:"format" check:"enum=bundle|legacy"`    // how it is written
+	Signer      string `json:"signer"`                               // "key sha256:…", or "IDENTITY of ISSUER"
+	TrustedRoot Digest `json:"trustedRoot,omitempty" check:"digest"` // of the file of the pinned root; "" for a key
+	Evidence    Digest `json:"evidence" check:"digest"`              // of the Signature in the evidence file
 }
 
 // LockedPlatform is what an image is for one platform.
@@ -44,6 +59,7 @@ type LockedPlatform struct {
 	Config   Digest        `json:"config" check:"digest"`         // of the image configuration
 	Layers   []LockedLayer `json:"layers"`                        // lowest first
 	SBOM     Digest        `json:"sbom,omitempty" check:"digest"` // of the SPDX statement that the index attaches; "" where it attaches none
+	Grants   *Grants       `json:"grants,omitempty"`              // of the image's label; nil in the lock of an earlier release. No part of Inputs: the config's digest says it
 }
 
 // LockedLayer is one layer of an image.
@@ -61,8 +77,12 @@ type LockedFile struct {
 	Absent bool   `json:"absent,omitempty"`                                    // an optional source that is not there
 }
 
-// Accepted is the word of [LockedImage.Unsigned].
-const Accepted = "accepted"
+// The words of [LockedImage.Unsigned].
+const (
+	Accepted = "accepted"  // by -accept-unsigned, when it was pinned
+	Excepted = "exception" // by an exception of the policy
+	Allowed  = "allowed"   // by the policy's default
+)
 
 // Image returns the pin of a reference by its canonical spelling. The pin may be
 // changed through the pointer.
@@ -96,12 +116,35 @@ func (l *Lock) Marshal() ([]byte, error) {
 	return data, nil
 }
 
-// sorted returns the lock with its images by name and its files by source.
+// sorted returns the lock with its images by name, what was verified of each by
+// compareVerified, and its files by source.
 func (l *Lock) sorted() *Lock {
 	out := *l
 	out.Images = slices.SortedFunc(slices.Values(l.Images), func(a, b LockedImage) int { return strings.Compare(a.Name, b.Name) })
+	for i := range out.Images {
+		out.Images[i].Verified = slices.SortedFunc(slices.Values(out.Images[i].Verified), compareVerified)
+	}
 	out.Files = slices.SortedFunc(slices.Values(l.Files), func(a, b LockedFile) int { return strings.Compare(a.Source, b.Source) })
 	return &out
+}
+
+// compareVerified orders by subject, type, authority and evidence, and then by all
+// that is left.
+func compareVerified(a, b Verified) int {
+	return cmp.Or(
+		cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Authority, b.Authority), cmp.Compare(a.Evidence, b.Evidence),
+		cmp.Compare(a.Format, b.Format), cmp.Compare(a.Signer, b.Signer), cmp.Compare(a.TrustedRoot, b.TrustedRoot),
+	)
+}
+
+// withoutGrants returns platforms without what was read out of the config.
+func withoutGrants(platforms map[string]LockedPlatform) map[string]LockedPlatform {
+	plain := maps.Clone(platforms)
+	for name, p := range plain {
+		p.Grants = nil
+		plain[name] = p
+	}
+	return plain
 }
 
 // Inputs returns the digest of everything in the lock that decides an image's
@@ -125,7 +168,7 @@ func (l *Lock) Inputs() Digest {
 	s := l.sorted()
 	in := inputs{Epoch: s.Epoch, Compat: s.Compat, Timestamps: s.Timestamps, IDs: s.IDs, Files: s.Files}
 	for _, i := range s.Images {
-		in.Images = append(in.Images, image{i.Name, i.Digest, i.Platforms})
+		in.Images = append(in.Images, image{i.Name, i.Digest, withoutGrants(i.Platforms)})
 	}
 	data, err := MarshalCanonical(in)
 	if err != nil {

@@ -14,13 +14,16 @@ func sample() *Lock {
 	platform := LockedPlatform{
 		Manifest: digestA, Config: digestB, SBOM: digestA,
 		Layers: []LockedLayer{{Digest: digestB, Size: 5, DiffID: digestA}, {Digest: digestA, Size: 0, DiffID: digestB}},
+		Grants: &Grants{Binds: []string{"/dev:/dev"}, Capabilities: []string{"CAP_NET_ADMIN"}, Namespaces: []string{"net=host"}},
 	}
+	signed := Verified{Subject: digestA, Type: SignatureType, Authority: "a", Format: FormatBundle, Signer: "key " + string(digestA), Evidence: digestA}
+	stated := Verified{Subject: digestA, Type: "https://slsa.dev/provenance/v1", Authority: "ci", Format: FormatBundle, Signer: "w of https://i", TrustedRoot: digestB, Evidence: digestB}
 	return &Lock{
 		Version: LockVersion, Compat: Compat, Epoch: 1_700_000_000, Timestamps: Clamp, Policy: digestA,
 		IDs: map[string]uint32{"web": 101, "db": 100},
 		Images: []LockedImage{
 			{Name: "oci:images:tools", Digest: digestB, Platforms: map[string]LockedPlatform{"linux/amd64": {Manifest: digestA, Config: digestB}}, Unsigned: Accepted},
-			{Name: "docker.io/library/a:latest", Digest: digestA, Platforms: map[string]LockedPlatform{"linux/arm64/v8": platform, "linux/amd64": platform}},
+			{Name: "docker.io/library/a:latest", Digest: digestA, Platforms: map[string]LockedPlatform{"linux/arm64/v8": platform, "linux/amd64": platform}, Verified: []Verified{stated, signed}},
 		},
 		Files: []LockedFile{{Source: "b", Digest: digestA, Size: 7}, {Source: "a", Absent: true}},
 	}
@@ -32,7 +35,7 @@ func TestLockRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Files[0].Source != "b" {
+	if l.Files[0].Source != "b" || l.Images[1].Verified[0].Type == SignatureType {
 		t.Error("Marshal sorts the lock that it is given")
 	}
 	golden(t, "testdata/sample.lock.json", data)
@@ -75,6 +78,38 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// TestOldLock reads the sample as the release before signatures wrote it: all is there
+// but what vouches, and it builds the same images.
+func TestOldLock(t *testing.T) {
+	data, err := os.ReadFile("testdata/unsigned.lock.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ParseLock("a.lock.json", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := l.Marshal()
+	if err != nil || !bytes.Equal(data, again) {
+		t.Errorf("written otherwise: %v\n%s", err, cmp.Diff(string(data), string(again)))
+	}
+	if image, _ := l.Image("docker.io/library/a:latest"); image.Platforms["linux/amd64"].Grants != nil || image.Verified != nil {
+		t.Errorf("what was not there: %+v", image)
+	}
+	if l.Inputs() != sample().Inputs() {
+		t.Error("signatures and grants change the inputs")
+	}
+}
+
+// TestInputsLeaveLock holds that Inputs leaves the grants where they are.
+func TestInputsLeaveLock(t *testing.T) {
+	l := sample()
+	l.Inputs()
+	if diff := cmp.Diff(sample(), l); diff != "" {
+		t.Errorf("the lock is another: %s", diff)
+	}
+}
+
 func TestEmptyLock(t *testing.T) {
 	data, err := (&Lock{Version: LockVersion, Timestamps: Clamp}).Marshal()
 	if err != nil {
@@ -95,6 +130,14 @@ func TestLockInputs(t *testing.T) {
 		"order":    func(l *Lock) { slices.Reverse(l.Images); slices.Reverse(l.Files) },
 		"unsigned": func(l *Lock) { l.Images[0].Unsigned = "" },
 		"policy":   func(l *Lock) { l.Policy = "" },
+		"accepted": func(l *Lock) { l.Images[1].Verified, l.Images[1].Unsigned = nil, Excepted },
+		"verified": func(l *Lock) { l.Images[1].Verified[0].Evidence = digestB },
+		"grants":   func(l *Lock) { l.Images[1].Platforms["linux/amd64"].Grants.Devices = []string{"all a"} },
+		"no grants": func(l *Lock) {
+			p := l.Images[1].Platforms["linux/amd64"]
+			p.Grants = nil
+			l.Images[1].Platforms["linux/amd64"] = p
+		},
 	}
 	for name, change := range same {
 		l := sample()

@@ -18,7 +18,7 @@ const maxLock = 64 << 20
 // ParseLock reads a lock. name is its file for errors. It is as strict as
 // [Parse], and holds every fault of the file as an [Error].
 func ParseLock(name string, data []byte) (*Lock, error) {
-	n, err := readLock(name, data, "compose lock")
+	n, err := readLock(name, data, "lock", "compose lock")
 	if err != nil {
 		return nil, err
 	}
@@ -35,18 +35,19 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	return l, nil
 }
 
-// readLock reads the JSON of a lock; remake is the command that writes it anew.
-func readLock(name string, data []byte, remake string) (*yaml.Node, error) {
+// readLock reads the JSON of a lock, or of what else noun says; remake is the command
+// that writes it anew.
+func readLock(name string, data []byte, noun, remake string) (*yaml.Node, error) {
 	at := Pos{File: name}
 	if len(data) > maxLock {
-		return nil, Error{Pos: at, What: fmt.Sprintf("the lock has %d bytes; at most %d can be", len(data), maxLock)}
+		return nil, Error{Pos: at, What: fmt.Sprintf("the %s has %d bytes; at most %d can be", noun, len(data), maxLock)}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, Error{Pos: at, What: fmt.Sprintf("the lock is empty; remove it and run %q", remake)}
+		return nil, Error{Pos: at, What: fmt.Sprintf("the %s is empty; remove it and run %q", noun, remake)}
 	}
 	if line := conflictLine(data); line > 0 {
 		at.Line = line
-		return nil, Error{Pos: at, What: fmt.Sprintf("a merge conflict is left in the lock: keep one side of it, then run %q", remake)}
+		return nil, Error{Pos: at, What: fmt.Sprintf("a merge conflict is left in the %s: keep one side of it, then run %q", noun, remake)}
 	}
 	n, err := readJSON(data, true)
 	if err != nil {
@@ -164,6 +165,7 @@ func (i LockedImage) check(d *decoder, n *yaml.Node) {
 	} else if i.Name != "" && ref.String() != i.Name {
 		d.failAt(n, "name", "%q is not the canonical spelling: want %q", i.Name, ref)
 	}
+	i.checkVerified(d, n)
 	platforms := lookup(n, "platforms")
 	if platforms != nil && platforms.Kind == yaml.MappingNode && len(platforms.Content) == 0 {
 		d.failAt(n, "platforms", "an image has at least one platform")
@@ -176,5 +178,21 @@ func (i LockedImage) check(d *decoder, n *yaml.Node) {
 		case p.String() != name || strings.ToLower(name) != name:
 			d.in(step{text: "platforms"}, func() { d.failAt(platforms, name, "%q is not the canonical spelling", name) })
 		}
+	}
+}
+
+// checkVerified sees that the image was taken for one reason, and none is there twice.
+func (i LockedImage) checkVerified(d *decoder, n *yaml.Node) {
+	if i.Unsigned != "" && len(i.Verified) > 0 {
+		d.failAt(n, "unsigned", "an image is verified, or is taken without a signature")
+	}
+	seen := map[Verified]bool{}
+	for k, v := range i.Verified {
+		if seen[v] {
+			d.in(step{text: "verified"}, func() {
+				d.in(d.index(k), func() { d.fail(element(lookup(n, "verified"), k), "the same is there twice") })
+			})
+		}
+		seen[v] = true
 	}
 }

@@ -1,6 +1,7 @@
 // Package spec defines what people write and what is written for them: the
-// manifest, the lock, and the configuration label of package images. It says
-// what they mean, not what is done about it.
+// manifest with its trust policy, the lock with its evidence, the configuration
+// label of package images, package sources, and a user's settings. It says what
+// they mean, not what is done about it.
 //
 // A [Manifest] lists package images by the moment at which they run, and the
 // plain files around them. [Parse] is strict: an unknown or duplicate key, a
@@ -125,7 +126,7 @@ type File struct {
 	Symlink string `yaml:"symlink"`
 	// Directory makes a directory.
 	Directory bool `yaml:"directory"`
-	// Metadata writes the merged manifest into the file: yaml or json.
+	// Metadata writes the merged manifest, without its trust section, into the file: yaml or json.
 	Metadata string `yaml:"metadata" check:"enum=yaml|json"`
 	// Optional leaves the file out where its source does not exist; the lock records which it was.
 	Optional bool `yaml:"optional"`

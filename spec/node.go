@@ -34,14 +34,16 @@ const maxManifest = 4 << 20
 type document struct {
 	noun string // "manifest"
 	want string // what is there at least
+
+	mayBeEmpty bool // has no node then
 }
 
 // manifestFile is what [Parse] reads.
 func manifestFile() document {
-	return document{"manifest", "at least one section, such as services"}
+	return document{noun: "manifest", want: "at least one section, such as services"}
 }
 
-// readYAML reads the one document of a file.
+// readYAML reads the one document of a file; nil where it is empty and may be.
 func readYAML(name string, data []byte, is document) (*yaml.Node, []Error, error) {
 	if len(data) > maxManifest {
 		return nil, nil, Error{Pos: Pos{File: name}, What: fmt.Sprintf("the %s has %d bytes; at most %d can be: put long contents into files and name them with source", is.noun, len(data), maxManifest)}
@@ -59,8 +61,11 @@ func readYAML(name string, data []byte, is document) (*yaml.Node, []Error, error
 			return nil, nil, syntaxError(name, data, err)
 		}
 	}
+	isEmpty := len(docs) == 0 || docs[0].Kind == yaml.ScalarNode && docs[0].Tag == tagNull && docs[0].Value == ""
 	switch {
-	case len(docs) == 0 || docs[0].Kind == yaml.ScalarNode && docs[0].Tag == tagNull && docs[0].Value == "":
+	case isEmpty && is.mayBeEmpty && len(docs) < 2:
+		return nil, warnings, nil
+	case isEmpty:
 		return nil, nil, Error{Pos: Pos{File: name, Line: 1, Col: 1}, What: fmt.Sprintf("the %s is empty; want %s", is.noun, is.want)}
 	case len(docs) > 1:
 		return nil, nil, Error{Pos: Pos{name, docs[1].Line, docs[1].Column}, What: fmt.Sprintf("a second YAML document begins here; want one in a file: give the %ss as separate files", is.noun)}

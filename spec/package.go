@@ -178,7 +178,7 @@ func AllArches() []string { return []string{"amd64", "arm64"} }
 // ParsePackage reads a build.yml. name is its file for errors. The error holds
 // every fault of the file as an [Error].
 func ParsePackage(name string, data []byte) (*Package, error) {
-	n, _, err := readYAML(name, data, document{"package source", "at least the key image"})
+	n, _, err := readYAML(name, data, document{noun: "package source", want: "at least the key image"})
 	if err != nil {
 		return nil, err
 	}

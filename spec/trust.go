@@ -1,28 +1,32 @@
 package spec
 
 import (
-	"maps"
 	"slices"
 
 	"gopkg.in/yaml.v3"
 )
 
-// Trust is the trust section: which signatures are demanded of which images. It
-// is parsed in full; enforcing it is the business of the image sources, and a
-// build that cannot enforce it refuses it.
+// Trust is the trust section, or a file of its own: which signatures are demanded of
+// which images.
 type Trust struct {
 	// Default is what happens to an image that no policy covers: deny (the default), or allow.
 	Default string `yaml:"default" check:"enum=deny|allow"`
-	// Authorities are those whose signatures count, by the names that policies use.
+	// Authorities are those whose signatures count, by the names that policies and the lock use.
 	Authorities map[string]Authority `yaml:"authorities"`
-	// Policies say whose signatures an image needs. The most specific match counts.
+	// Policies say whose signatures an image needs. The one with the most specific pattern counts, and it alone.
 	Policies []TrustPolicy `yaml:"policies"`
-	// Exceptions are single images that are taken without a signature.
+	// Exceptions are single images that are taken without a signature, whatever policy covers them.
 	Exceptions []TrustException `yaml:"exceptions"`
-	// Deny lists what is burnt: it wins over everything else.
+	// Deny lists what is burnt. It wins over everything else: exceptions, default: allow, and what the lock says.
 	Deny TrustDeny `yaml:"deny"`
 
 	Pos Pos `yaml:"-"`
+}
+
+// Path returns the path of a file that the section names: relative to the folder of
+// the file that the section is in where it is not absolute.
+func (t *Trust) Path(name string) string {
+	return besides(t.Pos.File, name)
 }
 
 // Authority is one who signs, by a key or by an identity.
@@ -31,126 +35,81 @@ type Authority struct {
 	Key *TrustKey `yaml:"key"`
 	// Keyless is an identity to which certificates are issued.
 	Keyless *Keyless `yaml:"keyless"`
+
+	Pos Pos `yaml:"-"`
 }
 
 // TrustKey is a public key.
 type TrustKey struct {
-	// File is the file of the key in PEM, relative to the manifest.
+	// File is the file of the key in PEM, relative to the file that names it.
 	File string `yaml:"file" check:"required"`
 }
 
 // Keyless is an identity of a certificate, and how far the claim is checked.
 type Keyless struct {
-	// Issuer is who vouches for the identity: the URL of an OpenID Connect provider.
-	Issuer string `yaml:"issuer" check:"required"`
-	// Identity is the certificate's subject, exactly.
+	// Issuer is who vouches for the identity: the URL of an OpenID Connect provider, exactly as certificates have it.
+	Issuer string `yaml:"issuer" check:"required,issuer"`
+	// Identity is the certificate's subject, exactly: a URL of a workflow, or an email address.
 	Identity string `yaml:"identity" check:"required"`
-	// TrustedRoot is the file of the pinned trusted root, relative to the manifest.
+	// TrustedRoot is the file of the pinned trusted root, relative to the file that names it: the certificates of the authority and the keys of the logs.
 	TrustedRoot string `yaml:"trustedRoot" check:"required"`
 	// Require says how many witnesses a signature needs.
 	Require Require `yaml:"require"`
 }
 
-// Require says how many witnesses a keyless signature needs of each kind.
+// Require says how many witnesses a keyless signature needs of each kind: one, where
+// nothing is said.
 type Require struct {
-	// Tlog is the number of entries in transparency logs.
+	// Tlog is the number of entries in transparency logs; the default is 1.
 	Tlog *int `yaml:"tlog" check:"range=0..16"`
-	// SCT is the number of signed certificate timestamps.
+	// SCT is the number of signed certificate timestamps, by which a log of certificates promises to have the certificate; the default is 1.
 	SCT *int `yaml:"sct" check:"range=0..16"`
-	// Timestamps is the number of signed times.
+	// Timestamps is the number of signed times, of a timestamp authority or of a log's entry; the default is 1, and 0 is refused.
 	Timestamps *int `yaml:"timestamps" check:"range=0..16"`
 }
 
 // TrustPolicy is one rule of the trust section.
 type TrustPolicy struct {
-	// Match is a pattern of image names: * stands for one part of the path, ** for any number.
-	Match string `yaml:"match" check:"required"`
-	// AnyOf are authorities of which one must have signed.
+	// Match is a pattern of image names.
+	Match string `yaml:"match" check:"required,images"`
+	// AnyOf are authorities of which one must have signed the image.
 	AnyOf []string `yaml:"anyOf"`
-	// Formats are the formats of signatures that are taken: bundle (the default) and legacy.
+	// Formats are the formats of signatures that are taken: bundle (a sigstore bundle, the default) and legacy (cosign's older one).
 	Formats []string `yaml:"formats" check:"enum=bundle|legacy"`
-	// Attestations are statements that the image must carry besides.
+	// Attestations are statements that the image must carry besides, every one of them.
 	Attestations []TrustAttestation `yaml:"attestations"`
+
+	Pos Pos `yaml:"-"`
 }
 
 // TrustAttestation is a statement that is demanded of an image.
 type TrustAttestation struct {
 	// Type is the predicate type, a URI.
-	Type string `yaml:"type" check:"required"`
+	Type string `yaml:"type" check:"required,predicate"`
 	// AnyOf are authorities of which one must have signed the statement.
 	AnyOf []string `yaml:"anyOf" check:"required"`
 }
 
 // TrustException is one image that is taken without a signature.
 type TrustException struct {
-	// Image is the image, by digest.
+	// Image is the image, by digest: of its index, or of its manifest.
 	Image Ref `yaml:"image" check:"required"`
 	// Reason says why.
 	Reason string `yaml:"reason" check:"required"`
+
+	Pos Pos `yaml:"-"`
 }
 
 // TrustDeny lists what is burnt.
 type TrustDeny struct {
-	// Keys are fingerprints of public keys: sha256: and hexadecimal digits.
+	// Keys are fingerprints of public keys: sha256: and hexadecimal digits, of the key in DER (SubjectPublicKeyInfo).
 	Keys []string `yaml:"keys" check:"digest"`
-	// Identities are identities of certificates.
-	Identities []string `yaml:"identities"`
-	// Digests are digests of images.
+	// Identities are identities of certificates, exactly.
+	Identities []string `yaml:"identities" check:"identity"`
+	// Digests are digests of images: of an index, a manifest, a configuration or a layer.
 	Digests []string `yaml:"digests" check:"digest"`
-}
 
-func (t *Trust) checkNode(d *decoder, n *yaml.Node) {
-	t.Pos = d.pos(n)
-	if d.spoiled {
-		return
-	}
-	names := slices.Sorted(maps.Keys(t.Authorities))
-	for i, p := range t.Policies {
-		at := element(lookup(n, "policies"), i)
-		d.in(step{text: "policies"}, func() {
-			d.in(d.index(i), func() { p.checkAuthorities(d, at, names) })
-		})
-	}
-}
-
-// checkAuthorities checks that a policy names authorities, and only those that there are.
-func (p TrustPolicy) checkAuthorities(d *decoder, n *yaml.Node, names []string) {
-	if len(p.AnyOf) == 0 && len(p.Attestations) == 0 {
-		d.fail(n, "the policy demands nothing; want anyOf or attestations")
-	}
-	d.known(lookup(n, "anyOf"), p.AnyOf, names)
-	for i, a := range p.Attestations {
-		at := element(lookup(n, "attestations"), i)
-		d.in(step{text: "attestations"}, func() {
-			d.in(d.index(i), func() { d.known(lookup(at, "anyOf"), a.AnyOf, names) })
-		})
-	}
-}
-
-// known checks that every authority of a list anyOf is there.
-func (d *decoder) known(list *yaml.Node, used, names []string) {
-	for i, u := range used {
-		if slices.Contains(names, u) {
-			continue
-		}
-		d.in(step{text: "anyOf"}, func() {
-			d.in(d.index(i), func() {
-				d.fail(element(list, i), "no authority is called %q%s", u, meant(u, names))
-			})
-		})
-	}
-}
-
-func (a *Authority) checkNode(d *decoder, n *yaml.Node) {
-	if !d.spoiled && (a.Key == nil) == (a.Keyless == nil) {
-		d.fail(n, "want either key or keyless")
-	}
-}
-
-func (e *TrustException) checkNode(d *decoder, n *yaml.Node) {
-	if !e.Image.IsZero() && e.Image.Transport == Registry && e.Image.Digest == "" {
-		d.failAt(n, "image", "an exception names its image by digest: want NAME@sha256:…")
-	}
+	Pos Pos `yaml:"-"`
 }
 
 // dropLegacyTrust takes linuxkit's trust section out of the manifest's mapping.

@@ -216,10 +216,16 @@ func pattern(check string) string {
 		return "^sha256:[0-9a-f]{64}$"
 	case "env":
 		return "^[^=]+="
+	case "identity", "images":
+		return `^\S(?:.*\S)?$`
+	case "issuer":
+		return "^[Hh][Tt][Tt][Pp][Ss]?://[^/]"
 	case "linkname":
 		return "^[^/]+$"
 	case "platform":
 		return "^[^/]+(?:/[^/]+){0,2}$"
+	case "predicate":
+		return `^[A-Za-z][A-Za-z0-9+.-]*:\S*$`
 	case "repository":
 		return "^[a-z0-9]+(?:[/._-]+[a-z0-9]+)*$"
 	case "rlimit":
