@@ -106,12 +106,21 @@ func TestPruneKeepsWhatRefsLeadTo(t *testing.T) {
 	loose := putBlob(t, s, "loose")
 	must(t, s.SetRef("docker.io/library/x:1", v1.Descriptor{Digest: blobs[0]}))
 	must(t, s.SetNote("n", "k", []byte("x")))
+	for _, b := range append(blobs, loose) { // a note of each blob's signatures
+		must(t, s.SetNote(SignatureNote, b.String(), []byte("[]")))
+	}
 	p, err := s.Prune(t.Context(), 0)
 	must(t, err)
-	if len(p.Removed) != 2 || p.Removed[0].Key != loose.String() || p.Removed[1].Kind != NoteKind {
+	if len(p.Removed) != 3 || p.Removed[0].Key != loose.String() || p.Removed[1].Kind != NoteKind || p.Removed[2].Kind != NoteKind {
 		t.Errorf("removed %v", p.Removed)
 	}
+	if _, err := s.Note(SignatureNote, loose.String()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("signatures of what nothing leads to: %v", err)
+	}
 	for _, b := range blobs {
+		if _, err := s.Note(SignatureNote, b.String()); err != nil {
+			t.Error(err)
+		}
 		if err := s.Remove(t.Context(), b.String()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "docker.io/library/x:1") {
 			t.Errorf("remove: %v", err)
 		}
@@ -119,7 +128,7 @@ func TestPruneKeepsWhatRefsLeadTo(t *testing.T) {
 	must(t, s.Remove(t.Context(), "docker.io/library/x:1"))
 	p, err = s.Prune(t.Context(), 0)
 	must(t, err)
-	if len(p.Removed) != len(blobs) || p.Left != 0 {
+	if len(p.Removed) != 2*len(blobs) || p.Left != 0 {
 		t.Errorf("%+v", p)
 	}
 }

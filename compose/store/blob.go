@@ -101,7 +101,7 @@ func (s *Store) copyIn(ctx context.Context, d v1.Hash, in *counted) (*os.File, e
 	}
 	k := s.tools.get()
 	defer s.tools.put(k)
-	err = copyCtx(ctx, out, in, k.copy)
+	err = in.copyTo(ctx, out, k.copy)
 	if err == nil {
 		err = in.check(d)
 	}

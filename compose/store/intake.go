@@ -51,6 +51,15 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// copyTo copies all of it. What went wrong with the source comes back also where
+// it is an end that was not expected, which copyCtx takes for one.
+func (c *counted) copyTo(ctx context.Context, dst io.Writer, buf []byte) error {
+	if err := copyCtx(ctx, dst, c, buf); err != nil {
+		return err
+	}
+	return c.err
+}
+
 // drain reads the rest into nothing.
 func (c *counted) drain(ctx context.Context, buf []byte) error {
 	for ctx.Err() == nil {

@@ -20,6 +20,7 @@ const (
 	LayerKind   = "layer"   // an uncompressed tar with its index, by diffID
 	ArchiveKind = "archive" // the index of a tar that is a file of a layer, by its digest
 	MemberKind  = "member"  // made bytes, by the key of what they are made of
+	PartialKind = "partial" // the beginning of a blob whose download was broken off, by the blob's digest
 	NoteKind    = "note"
 	RefKind     = "ref"
 )
@@ -75,7 +76,7 @@ type folder struct {
 
 // list returns all items, sorted by kind and key.
 func (s *Store) list(ctx context.Context) ([]stored, error) {
-	all := []folder{{BlobKind, blobsDir, ""}, {LayerKind, layersDir, ".tar"}, {ArchiveKind, archivesDir, ".idx"}, {MemberKind, membersDir, memberSuffix}}
+	all := []folder{{BlobKind, blobsDir, ""}, {LayerKind, layersDir, ".tar"}, {ArchiveKind, archivesDir, ".idx"}, {MemberKind, membersDir, memberSuffix}, {PartialKind, partialDir, ""}}
 	kinds, err := os.ReadDir(s.path(notesDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cache: %w", err)

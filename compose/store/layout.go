@@ -25,6 +25,7 @@ const (
 	membersDir  = "members"      // HEX.member: made bytes and a footer, by the key of what they are made of; HEX.stamp
 	refsDir     = "refs"         // HEX of the name
 	notesDir    = "notes"        // KIND/HEX of the key
+	partialDir  = "partial"      // HEX: the beginning of a blob whose download was broken off
 	tmpDir      = "tmp"          // what is being written
 	locksDir    = "locks"        // one file a key, while it is being made
 )
@@ -32,7 +33,7 @@ const (
 // memberSuffix is how the names of members' files end.
 const memberSuffix = ".member"
 
-var folders = [...]string{blobsDir, layersDir, archivesDir, membersDir, refsDir, notesDir, tmpDir, locksDir}
+var folders = [...]string{blobsDir, layersDir, archivesDir, membersDir, refsDir, notesDir, partialDir, tmpDir, locksDir}
 
 // layOut makes the directory a cache, or checks that it is one.
 func (s *Store) layOut() error {

@@ -7,6 +7,10 @@ import (
 	"os"
 )
 
+// SignatureNote is the kind of notes about the blob whose digest is their key
+// that stay as long as a ref leads to the blob.
+const SignatureNote = "signature"
+
 // Note returns what SetNote kept under that key. It wraps fs.ErrNotExist where
 // there is no note; a damaged one is as if it were not there. A note is a hint
 // that saves work: who reads one checks that it still holds.

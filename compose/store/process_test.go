@@ -56,6 +56,9 @@ func child(role, dir string) error {
 	if what, ok := strings.CutPrefix(role, "member "); ok {
 		return childMember(l, what, wait)
 	}
+	if what, ok := strings.CutPrefix(role, "fetch "); ok {
+		return childFetch(l, what, wait)
+	}
 	switch role {
 	case "hold":
 		if _, err := l.Layer(ctx(), src.LayerSource); err != nil {
@@ -113,6 +116,12 @@ func start(t *testing.T, role, dir string) *process {
 func (p *process) finish(t *testing.T) string {
 	t.Helper()
 	must(t, p.in.Close())
+	return p.end(t)
+}
+
+// end waits for the child's end and returns what it says.
+func (p *process) end(t *testing.T) string {
+	t.Helper()
 	said, err := io.ReadAll(p.out)
 	must(t, err)
 	if err := p.Wait(); err != nil {

@@ -24,7 +24,7 @@ type Pruned struct {
 // Prune removes what was used least recently until the store has at most
 // maxBytes. What a lease or an open member holds stays, in whatever process it
 // is, and so does what a ref leads to: the blobs of an imported image may be
-// nowhere else. (Its uncompressed layers can be made again, and go like all
+// nowhere else, and so may its signatures. (Its uncompressed layers can be made again, and go like all
 // else.) So more than maxBytes can be left. Below maxBytes it only adds up.
 func (s *Store) Prune(ctx context.Context, maxBytes int64) (*Pruned, error) {
 	items, err := s.list(ctx)
@@ -42,13 +42,14 @@ func (s *Store) Prune(ctx context.Context, maxBytes int64) (*Pruned, error) {
 	if err != nil {
 		return nil, err
 	}
+	signed := signatureNotes(rooted)
 	slices.SortStableFunc(items, func(a, b stored) int { return a.Used.Compare(b.Used) })
 	for i := range items {
 		it := &items[i]
 		if p.Left <= maxBytes || ctx.Err() != nil {
 			break
 		}
-		if it.Kind == RefKind || it.Kind == BlobKind && rooted[it.hex] != "" {
+		if it.Kind == RefKind || it.Kind == BlobKind && rooted[it.hex] != "" || it.Kind == NoteKind && signed[it.Key] {
 			continue
 		}
 		err := s.evict(ctx, it)
@@ -65,16 +66,32 @@ func (s *Store) Prune(ctx context.Context, maxBytes int64) (*Pruned, error) {
 	return p, context.Cause(ctx)
 }
 
+// signatureNotes returns the keys of the notes about signatures of those blobs.
+func signatureNotes(rooted map[string]string) map[string]bool {
+	keys := make(map[string]bool, len(rooted))
+	for hex := range rooted {
+		keys[SignatureNote+" "+hexOf("sha256:"+hex)] = true
+	}
+	return keys
+}
+
 // evict removes an item, or says ErrInUse.
 func (s *Store) evict(ctx context.Context, it *stored) error {
 	e := s.entryOf(it)
 	switch {
+	case it.Kind == PartialKind:
+		return s.evictFile(it.files[0], func() error { return removeAll(it.files) })
 	case e == nil:
 		return s.cannotWrite(removeAll(it.files))
 	case !it.data:
 		return s.evictLeftover(ctx, e)
 	}
-	f, err := os.OpenFile(e.data, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	return s.evictFile(e.data, func() error { return remove(e) })
+}
+
+// evictFile removes what belongs to a file that nobody holds.
+func (s *Store) evictFile(path string, remove func() error) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -88,10 +105,10 @@ func (s *Store) evict(ctx context.Context, it *stored) error {
 		}
 		return err
 	}
-	if ok, err := linked(f, e.data); err != nil || !ok {
+	if ok, err := linked(f, path); err != nil || !ok {
 		return err
 	}
-	return s.cannotWrite(remove(e))
+	return s.cannotWrite(remove())
 }
 
 // evictLeftover removes stamps and indexes without data, unless somebody is

@@ -16,6 +16,8 @@
 //   - An entry is there whole or not at all. It is written beside its place and
 //     renamed into it. Of many builds that need one entry, in one process or in
 //     several, one makes it and the others wait.
+//   - A download that was broken off goes on where it was: see [Lease.Fetch].
+//     Its bytes are no entry until all of them have been checked.
 //   - What a [Lease] has handed out stays until the lease is closed, and a
 //     [Member] until it is closed itself, also when another process prunes.
 //   - A cache that cannot be written to serves what it holds.

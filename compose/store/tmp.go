@@ -149,15 +149,29 @@ func (s *Store) write(key, path string, data []byte) error {
 	return f.Close()
 }
 
-// removeLeftovers removes what killed processes left in tmp/. What cannot be
-// removed harms nobody.
+// removeLeftovers removes what killed processes left in tmp/, and what is in
+// partial/ and of no use any more: of other downloads, Prune decides by their
+// age. What cannot be removed harms nobody.
 func (s *Store) removeLeftovers() {
-	names, err := os.ReadDir(s.path(tmpDir))
+	s.removeUnheld(tmpDir, func(fs.DirEntry) bool { return true })
+	s.removeUnheld(partialDir, func(n fs.DirEntry) bool {
+		fi, err := n.Info()
+		_, whole := os.Lstat(s.path(blobsDir, n.Name()))
+		return err == nil && (fi.Size() == 0 || whole == nil)
+	})
+}
+
+// removeUnheld removes those files of a folder that nobody holds.
+func (s *Store) removeUnheld(folder string, those func(fs.DirEntry) bool) {
+	names, err := os.ReadDir(s.path(folder))
 	if err != nil {
 		return
 	}
 	for _, n := range names {
-		path := s.path(tmpDir, n.Name())
+		if !those(n) {
+			continue
+		}
+		path := s.path(folder, n.Name())
 		f, err := os.Open(path)
 		if err != nil {
 			continue
