@@ -112,9 +112,9 @@ func parseArchived(raw []byte) ([]archived, error) {
 func (a *Archive) Close() error { return a.files.Close() }
 
 // open gives a blob of an image that has been made.
-func (a *Archive) open(_ context.Context, d v1.Hash) (io.ReadCloser, int64, error) {
+func (a *Archive) open(_ context.Context, d v1.Descriptor) (io.ReadCloser, int64, error) {
 	a.mu.Lock()
-	s, ok := a.blobs[d]
+	s, ok := a.blobs[d.Digest]
 	a.mu.Unlock()
 	switch {
 	case !ok:

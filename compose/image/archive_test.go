@@ -75,7 +75,7 @@ func TestArchive(t *testing.T) {
 			checkLayers(t, img, base)
 			d, _ := img.Digest()
 			digests[d] = true
-			if sources, _ := img.LayerSources(); sources[0].MediaType != string(types.OCIUncompressedLayer) {
+			if sources, _ := img.LayerSources(t.Context()); sources[0].MediaType != string(types.OCIUncompressedLayer) {
 				t.Errorf("media type %s", sources[0].MediaType)
 			}
 			same, err := take(t, a, mustRef(t, "docker-archive:x:docker.io/acme/web:v1"))

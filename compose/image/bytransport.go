@@ -16,17 +16,21 @@ import (
 // reference's transport, and opens each layout and archive once, when it is
 // first asked for. It may be used by many goroutines at once.
 type ByTransport struct {
+	// Registry is where names without a transport are looked up. It may be set before
+	// the first use.
+	Registry Place
 	// Packages has the images of package sources; nil where there are none. It is set
 	// before the first use.
 	Packages Place
-
-	registry Place
 
 	mu   sync.Mutex
 	open map[spec.Ref]*kept[closingPlace] // by transport and file alone
 }
 
-var _ Place = (*ByTransport)(nil)
+var (
+	_ Place      = (*ByTransport)(nil)
+	_ Signatures = (*ByTransport)(nil)
+)
 
 type closingPlace interface {
 	Place
@@ -36,7 +40,7 @@ type closingPlace interface {
 // NewByTransport returns the images of all transports; registry is where the
 // names without one are looked up.
 func NewByTransport(registry Place) *ByTransport {
-	return &ByTransport{registry: registry, open: make(map[spec.Ref]*kept[closingPlace])}
+	return &ByTransport{Registry: registry, open: make(map[spec.Ref]*kept[closingPlace])}
 }
 
 // Resolve returns what ref names, from the place of its transport.
@@ -57,10 +61,23 @@ func (b *ByTransport) Image(ctx context.Context, pin Pin) (*Image, error) {
 	return p.Image(ctx, pin)
 }
 
+// Signatures returns what the place of ref's transport has of them: nothing,
+// where it cannot have any.
+func (b *ByTransport) Signatures(ctx context.Context, ref spec.Ref, digests ...v1.Hash) ([]spec.Signature, error) {
+	p, err := b.place(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if s, ok := p.(Signatures); ok {
+		return s.Signatures(ctx, ref, digests...)
+	}
+	return nil, nil
+}
+
 func (b *ByTransport) place(ctx context.Context, ref spec.Ref) (Place, error) {
 	switch {
 	case ref.Transport == spec.Registry:
-		return b.registry, nil
+		return b.Registry, nil
 	case ref.Transport == spec.PackageDir && b.Packages != nil:
 		return b.Packages, nil
 	}

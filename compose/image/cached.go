@@ -25,7 +25,7 @@ type cached struct {
 func (c *cached) Image(ctx context.Context, pin Pin) (*Image, error) {
 	img, err := c.cache.Image(ctx, pin)
 	if err == nil && !img.core.partial {
-		img.core.from = either{c.cache, layersOf{c.src, pin}}
+		img.core.from = either{c.cache, c.rest(pin)}
 		return img, nil
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -38,6 +38,14 @@ func (c *cached) Image(ctx context.Context, pin Pin) (*Image, error) {
 		return nil, err
 	}
 	return img, nil
+}
+
+// rest is where the layers of an image are that is in the cache without them.
+func (c *cached) rest(pin Pin) contents {
+	if r, ok := c.src.(*Remote); ok {
+		return &repository{r, pin.Ref} // by digest, as they are known: its manifests need not be asked for again
+	}
+	return layersOf{c.src, pin}
 }
 
 // keep puts the documents of an image into the cache.
@@ -56,7 +64,7 @@ func (c *cached) keep(ctx context.Context, img *Image) error {
 // either is contents that are in the first, or else in the second.
 type either [2]contents
 
-func (e either) open(ctx context.Context, d v1.Hash) (io.ReadCloser, int64, error) {
+func (e either) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, int64, error) {
 	r, size, err := e[0].open(ctx, d)
 	if errors.Is(err, ErrNotFound) {
 		return e[1].open(ctx, d)
@@ -70,7 +78,7 @@ type layersOf struct {
 	pin Pin
 }
 
-func (l layersOf) open(ctx context.Context, d v1.Hash) (io.ReadCloser, int64, error) {
+func (l layersOf) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, int64, error) {
 	img, err := l.src.Image(ctx, l.pin)
 	if err != nil {
 		return nil, 0, err
@@ -78,7 +86,7 @@ func (l layersOf) open(ctx context.Context, d v1.Hash) (io.ReadCloser, int64, er
 	if img.core != nil {
 		return img.core.from.open(ctx, d)
 	}
-	layer, err := img.LayerByDigest(d)
+	layer, err := img.LayerByDigest(d.Digest)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -8,21 +8,24 @@ import (
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/composeos/compose/spec"
 )
 
 // maxDocument is the most bytes that an index, a manifest, a config or
-// index.json may have; registries refuse larger ones as well
-// (distribution-spec, "Pushing Manifests").
-const maxDocument = 4 << 20
+// index.json may have.
+const maxDocument = spec.MaxDocument
 
 // anySize is the size in a descriptor of which only the digest is known.
 const anySize = -1
 
 // contents gives bytes by digest. What comes is not checked by it.
 type contents interface {
-	// open returns the bytes and their number. The error wraps ErrNotFound where
-	// they are not there.
-	open(ctx context.Context, d v1.Hash) (io.ReadCloser, int64, error)
+	// open returns the bytes that d names by its digest, and their number. The
+	// media type tells a registry where they lie, "" being an index or a manifest;
+	// the size may be anySize for those. The error wraps ErrNotFound where they are
+	// not there.
+	open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, int64, error)
 }
 
 // readBlob returns the bytes that d names, which are known to be those.
@@ -30,7 +33,10 @@ func readBlob(ctx context.Context, from contents, d v1.Descriptor) ([]byte, erro
 	if err := checkHash(d.Digest); err != nil {
 		return nil, err
 	}
-	r, size, err := from.open(ctx, d.Digest)
+	if d.Size > maxDocument {
+		return nil, fmt.Errorf("%w: %d bytes; at most %d are read", ErrInvalid, d.Size, maxDocument)
+	}
+	r, size, err := from.open(ctx, d)
 	if err != nil {
 		return nil, err
 	}

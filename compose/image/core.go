@@ -17,7 +17,8 @@ type core struct {
 	manifest *document
 	config   []byte
 	read     []blob // every document that led here
-	partial  bool   // an attestation is not there
+	sbom     v1.Descriptor
+	partial  bool // an attestation is not there
 }
 
 // blob is stored content and its name.
@@ -33,9 +34,8 @@ func readImage(ctx context.Context, from contents, pin Pin) (*Image, error) {
 		return nil, fmt.Errorf("%s: %w", pin.Digest, err)
 	}
 	c := &core{from: from, manifest: doc}
-	var sbom v1.Hash
 	if doc.index != nil {
-		if sbom, err = c.follow(ctx, doc, pin); err != nil {
+		if err := c.follow(ctx, doc, pin); err != nil {
 			return nil, fmt.Errorf("index %s: %w", pin.Digest, err)
 		}
 	}
@@ -46,17 +46,17 @@ func readImage(ctx context.Context, from contents, pin Pin) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Image: img, SBOM: sbom, core: c}, nil
+	return &Image{Image: img, SBOM: c.sbom.Digest, core: c}, nil
 }
 
 // follow goes from an index to the manifest of the platform.
-func (c *core) follow(ctx context.Context, index *document, pin Pin) (sbom v1.Hash, err error) {
+func (c *core) follow(ctx context.Context, index *document, pin Pin) error {
 	chosen, err := choose(ctx, c.from, index.index, pin.Platform)
 	if err != nil {
-		return v1.Hash{}, err
+		return err
 	}
 	if c.manifest, err = readDocument(ctx, c.from, chosen); err != nil {
-		return v1.Hash{}, fmt.Errorf("manifest %s: %w", chosen.Digest, err)
+		return fmt.Errorf("manifest %s: %w", chosen.Digest, err)
 	}
 	c.read = append(c.read, blob{index.desc, index.raw})
 	return c.findSBOM(ctx, index.index, chosen.Digest)
@@ -92,6 +92,10 @@ func (c *core) LayerByDigest(d v1.Hash) (partial.CompressedLayer, error) {
 	if d == c.manifest.manifest.Config.Digest {
 		return partial.ConfigLayer(c)
 	}
+	return c.layer(d)
+}
+
+func (c *core) layer(d v1.Hash) (*layer, error) {
 	for _, desc := range c.manifest.manifest.Layers {
 		if desc.Digest == d {
 			return &layer{from: c.from, desc: desc}, nil
@@ -118,16 +122,26 @@ func (l *layer) MediaType() (types.MediaType, error) { return l.desc.MediaType, 
 // Descriptor returns the manifest's descriptor, with its annotations.
 func (l *layer) Descriptor() (*v1.Descriptor, error) { return &l.desc, nil }
 
-// Compressed opens the bytes as stored, which must be as many as the
-// descriptor says. v1.Layer knows no context: who reads can stop and close.
+// Compressed opens the bytes as stored. v1.Layer knows no context: who reads
+// can stop and close.
 func (l *layer) Compressed() (io.ReadCloser, error) {
-	r, size, err := l.from.open(context.Background(), l.desc.Digest)
+	r, err := l.open(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("layer %s: %w", l.desc.Digest, err)
 	}
+	return r, nil
+}
+
+// open opens the bytes as stored, which must be as many as the descriptor says.
+// The error does not repeat the layer's digest.
+func (l *layer) open(ctx context.Context) (io.ReadCloser, error) {
+	r, size, err := l.from.open(ctx, l.desc)
+	if err != nil {
+		return nil, err
+	}
 	if size != l.desc.Size {
 		r.Close() //nolint:errcheck // nothing was written
-		return nil, fmt.Errorf("layer %s: %w: %d bytes, but its descriptor says %d", l.desc.Digest, ErrDigest, size, l.desc.Size)
+		return nil, fmt.Errorf("%w: %d bytes, but its descriptor says %d", ErrDigest, size, l.desc.Size)
 	}
 	return r, nil
 }

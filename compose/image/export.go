@@ -64,7 +64,7 @@ func canonicalNames(names []string) ([]string, error) {
 
 // writeLayout writes the members of a layout in order of their names.
 func writeLayout(ctx context.Context, from contents, blobs []blob, index []byte, w io.Writer) error {
-	t := &layoutWriter{tar: tar.NewWriter(w), buffer: make([]byte, bufferSize)}
+	t := &layoutWriter{tar: tar.NewWriter(w), modTime: time.Unix(0, 0), buffer: make([]byte, bufferSize)}
 	t.folder("blobs/")
 	t.folder("blobs/sha256/")
 	for _, b := range blobs {
@@ -72,7 +72,7 @@ func writeLayout(ctx context.Context, from contents, blobs []blob, index []byte,
 			return fmt.Errorf("blob %s: %w", b.desc.Digest, err)
 		}
 	}
-	t.file("index.json", index)
+	t.file(indexFile, index)
 	t.file("oci-layout", []byte(`{"imageLayoutVersion":"`+layoutVersion+`"}`))
 	if t.err != nil {
 		return t.err
@@ -82,14 +82,15 @@ func writeLayout(ctx context.Context, from contents, blobs []blob, index []byte,
 
 // layoutWriter writes members until one fails.
 type layoutWriter struct {
-	tar    *tar.Writer
-	buffer []byte
-	err    error
+	tar     *tar.Writer
+	modTime time.Time
+	buffer  []byte
+	err     error
 }
 
 func (t *layoutWriter) header(typeflag byte, name string, size, mode int64) {
 	if t.err == nil {
-		t.err = t.tar.WriteHeader(&tar.Header{Typeflag: typeflag, Name: name, Size: size, Mode: mode, ModTime: time.Unix(0, 0)})
+		t.err = t.tar.WriteHeader(&tar.Header{Typeflag: typeflag, Name: name, Size: size, Mode: mode, ModTime: t.modTime})
 	}
 }
 
@@ -103,7 +104,7 @@ func (t *layoutWriter) file(name string, data []byte) {
 }
 
 func (t *layoutWriter) blob(ctx context.Context, from contents, b blob) error {
-	r, size, err := from.open(ctx, b.desc.Digest)
+	r, size, err := from.open(ctx, b.desc)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (t *layoutWriter) blob(ctx context.Context, from contents, b blob) error {
 	if size != b.desc.Size {
 		return fmt.Errorf("%w: %d bytes, but its descriptor says %d", ErrDigest, size, b.desc.Size)
 	}
-	t.header(tar.TypeReg, "blobs/sha256/"+b.desc.Digest.Hex, size, 0o644)
+	t.header(tar.TypeReg, blobName(b.desc.Digest), size, 0o644)
 	if t.err == nil {
 		_, t.err = io.CopyBuffer(struct{ io.Writer }{t.tar}, &stoppable{ctx, r}, t.buffer)
 	}

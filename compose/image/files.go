@@ -15,6 +15,9 @@ import (
 type files interface {
 	// open returns a file's bytes and their number. The error wraps ErrNotFound.
 	open(name string) (io.ReadCloser, int64, error)
+	// lay adds blobs that are not there, and then replaces index.json: all of it
+	// appears, or index.json is as it was. What is open shows what was there.
+	lay(ctx context.Context, blobs [][]byte, index []byte) error
 	io.Closer
 }
 

@@ -29,11 +29,12 @@ type memory struct {
 	mu    sync.Mutex
 	refs  map[string]v1.Descriptor
 	blobs map[v1.Hash][]byte
+	notes map[string][]byte
 	puts  int // blobs that were read
 }
 
 func newMemory() *memory {
-	return &memory{refs: map[string]v1.Descriptor{}, blobs: map[v1.Hash][]byte{}}
+	return &memory{refs: map[string]v1.Descriptor{}, blobs: map[v1.Hash][]byte{}, notes: map[string][]byte{}}
 }
 
 func (m *memory) cache() *Stored { return FromStore(m, m) }
@@ -52,6 +53,23 @@ func (m *memory) SetRef(name string, d v1.Descriptor) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refs[name] = d
+	return nil
+}
+
+func (m *memory) Note(kind, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	data, ok := m.notes[kind+" "+key]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return data, nil
+}
+
+func (m *memory) SetNote(kind, key string, data []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.notes[kind+" "+key] = data
 	return nil
 }
 

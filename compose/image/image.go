@@ -5,11 +5,11 @@
 // # Where images come from
 //
 // [Layout] reads an OCI image layout, a folder or a tar of one; [Archive] what
-// "docker save" writes; [Stored] the cache. [ByTransport] picks the one that a
-// reference names and opens each file once. [Cached] is the first of the
-// decorators that a registry will stand behind: Verified(Cached(Remote)), each
-// in its own file, each a Source itself. [Import] and [Export] carry images
-// between files and the cache.
+// "docker save" writes; [Stored] the cache; [Remote] registries. [ByTransport]
+// picks the one that a reference names and opens each file once. [Cached] and
+// [Verified] are decorators, each a Source itself; [WithRegistry] puts the cache
+// before registries. [Import] and [Export] carry images between files and the
+// cache.
 //
 // # What is checked, and where
 //
@@ -22,11 +22,14 @@
 // the bytes as stored; who reads them to their end, the store, checks their
 // digest and their diffID.
 //
+// What is attached to images ([Signatures]) may come from anybody. It is handed
+// out as it is found, and whoever verifies it decides.
+//
 //	images := image.NewByTransport(image.FromStore(st, lease))
 //	defer images.Close()
 //	desc, err := images.Resolve(ctx, ref) // the tag ends here
 //	img, err := images.Image(ctx, image.Pin{Ref: ref, Digest: desc.Digest, Platform: platform})
-//	layers, err := img.LayerSources()
+//	layers, err := img.LayerSources(ctx)
 package image
 
 import (
@@ -91,8 +94,9 @@ type Image struct {
 
 // LayerSources returns the layers, lowest first, as the store takes them in.
 // Nothing is opened before Open is called, and the Image's source must not be
-// closed before that.
-func (i *Image) LayerSources() ([]store.LayerSource, error) {
+// closed before that; a download that Open begins ends with ctx. An error of Open
+// does not repeat the layer's digest.
+func (i *Image) LayerSources(ctx context.Context) ([]store.LayerSource, error) {
 	manifest, err := i.Manifest()
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
@@ -111,13 +115,20 @@ func (i *Image) LayerSources() ([]store.LayerSource, error) {
 			Size:      d.Size,
 			DiffID:    config.RootFS.DiffIDs[n],
 			MediaType: string(d.MediaType),
-			Open:      func() (io.ReadCloser, error) { return i.openLayer(d.Digest) },
+			Open:      func() (io.ReadCloser, error) { return i.openLayer(ctx, d.Digest) },
 		}
 	}
 	return layers, nil
 }
 
-func (i *Image) openLayer(d v1.Hash) (io.ReadCloser, error) {
+func (i *Image) openLayer(ctx context.Context, d v1.Hash) (io.ReadCloser, error) {
+	if i.core != nil {
+		l, err := i.core.layer(d)
+		if err != nil {
+			return nil, err
+		}
+		return l.open(ctx)
+	}
 	layer, err := i.LayerByDigest(d)
 	if err != nil {
 		return nil, err
@@ -132,7 +143,7 @@ func (i *Image) OpenSBOM(ctx context.Context) (io.ReadCloser, error) {
 	if i.core == nil || i.SBOM == (v1.Hash{}) {
 		return nil, fmt.Errorf("SPDX statement of the image: %w", ErrNotFound)
 	}
-	r, _, err := i.core.from.open(ctx, i.SBOM)
+	r, _, err := i.core.from.open(ctx, i.core.sbom)
 	if err != nil {
 		return nil, fmt.Errorf("SPDX statement %s: %w", i.SBOM, err)
 	}

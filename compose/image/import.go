@@ -38,7 +38,8 @@ type Imported struct {
 //
 // It takes in everything that the names lead to: indexes, manifests of all
 // platforms that are there, configs, layers and attestations, every blob checked
-// against its digest and size. Names are given when all of that is in, so what
+// against its digest and size, and the signatures that lie beside them in a
+// layout, of which nothing is checked. Names are given when all of that is in, so what
 // fails leaves none. The result is sorted by name; the error wraps ErrNotFound
 // where nothing has a name.
 func Import(ctx context.Context, cache *Stored, path string, o ImportOptions) ([]Imported, error) {
@@ -55,8 +56,13 @@ func Import(ctx context.Context, cache *Stored, path string, o ImportOptions) ([
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := cache.takeIn(ctx, from, all, o); err != nil {
+	if err := cache.takeIn(ctx, from, all.blobs, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if signed, ok := from.(Signatures); ok {
+		if err := cache.keepSignatures(ctx, signed, all.signable); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	for _, i := range images {
 		if err := cache.names.SetRef(i.Name, i.Image); err != nil {
@@ -102,7 +108,7 @@ func openImport(ctx context.Context, path string) (importable, error) {
 func (l *Layout) wholeNames() []string {
 	var names []string
 	for _, d := range l.index.Manifests {
-		if name := wholeName(d); name != "" && !isAttestation(d) {
+		if name := wholeName(d); name != "" && !isAttached(d) {
 			names = append(names, name)
 		}
 	}
@@ -114,7 +120,7 @@ func (l *Layout) named(context.Context) (map[string]v1.Descriptor, error) {
 	named := make(map[string]v1.Descriptor)
 	for _, d := range l.index.Manifests {
 		name := wholeName(d)
-		if name == "" || isAttestation(d) {
+		if name == "" || isAttached(d) {
 			continue
 		}
 		if other, ok := named[name]; ok && other.Digest != d.Digest {
@@ -149,17 +155,21 @@ func (a *Archive) named(ctx context.Context) (map[string]v1.Descriptor, error) {
 	return named, nil
 }
 
-// plan walks the images; all are their blobs, each once, in order of digest.
-func plan(ctx context.Context, from contents, named map[string]v1.Descriptor) (images []Imported, all []blob, err error) {
+// plan walks the images; all are what they consist of together, each blob once,
+// in order of digest.
+func plan(ctx context.Context, from contents, named map[string]v1.Descriptor) (images []Imported, all *reached, err error) {
+	all = &reached{}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		r, err := reach(ctx, from, named[name])
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		images = append(images, Imported{Name: name, Image: r.top, Platforms: r.platforms, Size: r.size()})
-		all = append(all, r.blobs...)
+		all.blobs = append(all.blobs, r.blobs...)
+		all.signable = append(all.signable, r.signable...)
 	}
-	return images, unique(all), nil
+	all.blobs = unique(all.blobs)
+	return images, all, nil
 }
 
 // unique sorts blobs by digest and leaves each once, preferably with its bytes.
@@ -202,7 +212,7 @@ func (s *Stored) put(ctx context.Context, from contents, b blob) error {
 	}
 	r := io.NopCloser(bytes.NewReader(b.raw))
 	if b.raw == nil {
-		opened, size, err := from.open(ctx, b.desc.Digest)
+		opened, size, err := from.open(ctx, b.desc)
 		if err != nil {
 			return fmt.Errorf("blob %s: %w", b.desc.Digest, err)
 		}

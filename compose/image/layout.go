@@ -17,11 +17,17 @@ import (
 // image-layout.md, "oci-layout file").
 const layoutVersion = "1.0.0"
 
+// indexFile lists what a layout has (image-spec image-layout.md, "index.json file").
+const indexFile = "index.json"
+
 // Layout is an OCI image layout, in a folder or in a tar. It may be used by
 // many goroutines at once.
 type Layout struct {
+	path  string // where it lies
 	files files
 	index *v1.IndexManifest
+
+	subjects kept[map[v1.Hash][]v1.Descriptor] // what index.json lists, by the subject of its manifest
 }
 
 var _ Place = (*Layout)(nil)
@@ -41,13 +47,13 @@ func OpenLayout(ctx context.Context, path string) (*Layout, error) {
 	return l, nil
 }
 
-// newLayout takes f as the files of a layout; path is for messages.
+// newLayout takes f as the files of the layout at path.
 func newLayout(ctx context.Context, path string, f files) (*Layout, error) {
-	l := &Layout{files: f}
+	l := &Layout{path: path, files: f}
 	if err := l.checkVersion(ctx); err != nil {
 		return nil, fmt.Errorf("image layout %s: %w", path, err)
 	}
-	raw, err := readFile(ctx, f, "index.json")
+	raw, err := readFile(ctx, f, indexFile)
 	if err != nil {
 		return nil, fmt.Errorf("image layout %s: %w", path, err)
 	}
@@ -82,9 +88,12 @@ func (l *Layout) checkVersion(ctx context.Context) error {
 // Close ends the use of the layout; its images' layers cannot be opened after it.
 func (l *Layout) Close() error { return l.files.Close() }
 
+// blobName is where a layout has a blob.
+func blobName(d v1.Hash) string { return "blobs/" + d.Algorithm + "/" + d.Hex }
+
 // open gives a blob of the layout.
-func (l *Layout) open(_ context.Context, d v1.Hash) (io.ReadCloser, int64, error) {
-	r, size, err := l.files.open("blobs/" + d.Algorithm + "/" + d.Hex)
+func (l *Layout) open(_ context.Context, d v1.Descriptor) (io.ReadCloser, int64, error) {
+	r, size, err := l.files.open(blobName(d.Digest))
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w in the layout", ErrNotFound)
 	}
@@ -94,7 +103,7 @@ func (l *Layout) open(_ context.Context, d v1.Hash) (io.ReadCloser, int64, error
 // Resolve returns the descriptor of the index or manifest that ref's tag or
 // digest names; with neither, of the only one that there is.
 func (l *Layout) Resolve(ctx context.Context, ref spec.Ref) (v1.Descriptor, error) {
-	d, err := l.find(ref)
+	d, err := l.find(ctx, ref)
 	if err != nil {
 		return v1.Descriptor{}, err
 	}

@@ -60,7 +60,7 @@ func TestLayout(t *testing.T) {
 // checkLayers checks that the store would get those layers, as stored.
 func checkLayers(t *testing.T, img *Image, want ...[]byte) {
 	t.Helper()
-	sources, err := img.LayerSources()
+	sources, err := img.LayerSources(t.Context())
 	if err != nil || len(sources) != len(want) {
 		t.Fatalf("%d layers, error %v; want %d", len(sources), err, len(want))
 	}
@@ -248,7 +248,7 @@ func TestForeignLayout(t *testing.T) {
 		t.Errorf("digest %s, error %v; want %s", d, err, want)
 	}
 	ids, _ := partialDiffIDs(img)
-	sources, err := got.LayerSources()
+	sources, err := got.LayerSources(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

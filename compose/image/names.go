@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,18 +20,20 @@ const (
 )
 
 // find returns the descriptor of index.json that ref names.
-func (l *Layout) find(ref spec.Ref) (v1.Descriptor, error) {
+func (l *Layout) find(ctx context.Context, ref spec.Ref) (v1.Descriptor, error) {
 	switch {
 	case ref.Digest != "":
 		return l.findDigest(ref.Digest)
 	case ref.Tag != "":
 		return l.findTag(ref.Tag)
 	}
-	images := l.images(func(v1.Descriptor) bool { return true })
-	switch len(images) {
-	case 1:
+	images, err := l.withoutSubject(ctx, l.images(func(v1.Descriptor) bool { return true }))
+	switch {
+	case err != nil:
+		return v1.Descriptor{}, err
+	case len(images) == 1:
 		return images[0], nil
-	case 0:
+	case len(images) == 0:
 		return v1.Descriptor{}, fmt.Errorf("image %w: the layout is empty", ErrNotFound)
 	}
 	return v1.Descriptor{}, fmt.Errorf("image %w: the layout has several, name one of them: %s", ErrNotFound, l.listed())
@@ -78,7 +81,7 @@ func (l *Layout) images(keep func(v1.Descriptor) bool) []v1.Descriptor {
 	var images []v1.Descriptor
 	for _, d := range l.index.Manifests {
 		same := func(i v1.Descriptor) bool { return i.Digest == d.Digest }
-		if !isAttestation(d) && keep(d) && !slices.ContainsFunc(images, same) {
+		if !isAttached(d) && keep(d) && !slices.ContainsFunc(images, same) {
 			images = append(images, d)
 		}
 	}

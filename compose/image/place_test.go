@@ -135,14 +135,14 @@ func TestImageOfOthers(t *testing.T) {
 	digest, _ := want.Digest()
 	img, err := cached.Image(t.Context(), Pin{Digest: digest, Platform: amd64()})
 	if err == nil {
-		_, err = img.LayerSources()
+		_, err = img.LayerSources(t.Context())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	layers, _ := want.Layers()
 	digest, _ = layers[1].Digest()
-	r, size, err := layersOf{others{want}, Pin{}}.open(t.Context(), digest)
+	r, size, err := layersOf{others{want}, Pin{}}.open(t.Context(), v1.Descriptor{Digest: digest})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ import (
 type reached struct {
 	top       v1.Descriptor // media type, digest and size
 	platforms []spec.Platform
-	blobs     []blob // a blob may be there twice
+	blobs     []blob    // a blob may be there twice
+	signable  []v1.Hash // of the index and the manifests of images
 }
 
 // reach finds the blobs that an index or manifest leads to, and checks every
@@ -27,7 +28,7 @@ func reach(ctx context.Context, from contents, d v1.Descriptor) (*reached, error
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Digest, err)
 	}
-	r := &reached{top: doc.desc}
+	r := &reached{top: doc.desc, signable: []v1.Hash{doc.desc.Digest}}
 	if doc.index == nil {
 		return r, r.addManifest(ctx, from, doc, d)
 	}
@@ -84,6 +85,7 @@ func (r *reached) addManifest(ctx context.Context, from contents, doc *document,
 	if err := checkImage(m); err != nil {
 		return fmt.Errorf("manifest %s: %w", doc.desc.Digest, err)
 	}
+	r.signable = append(r.signable, doc.desc.Digest)
 	_, config, err := readConfig(ctx, from, m)
 	if err != nil {
 		return fmt.Errorf("manifest %s: %w", doc.desc.Digest, err)

@@ -27,9 +27,9 @@ func isAttestation(d v1.Descriptor) bool {
 }
 
 // findSBOM finds the SPDX statement that an index attaches to the manifest; of
-// several, the first. There is none as well where the attestation did not
+// several, the first: sbom names it. There is none as well where the attestation did not
 // travel with the index, as when a tool copied one platform only: partial says so.
-func (c *core) findSBOM(ctx context.Context, index *v1.IndexManifest, manifest v1.Hash) (v1.Hash, error) {
+func (c *core) findSBOM(ctx context.Context, index *v1.IndexManifest, manifest v1.Hash) error {
 	for _, d := range index.Manifests {
 		if d.Annotations[attestationType] != attestation || d.Annotations[attestationOf] != manifest.String() {
 			continue
@@ -40,16 +40,17 @@ func (c *core) findSBOM(ctx context.Context, index *v1.IndexManifest, manifest v
 			c.partial = true
 			continue
 		case err != nil:
-			return v1.Hash{}, fmt.Errorf("attestation %s: %w", d.Digest, err)
+			return fmt.Errorf("attestation %s: %w", d.Digest, err)
 		case doc.manifest == nil:
-			return v1.Hash{}, fmt.Errorf("attestation %s: %w: it is an index", d.Digest, ErrInvalid)
+			return fmt.Errorf("attestation %s: %w: it is an index", d.Digest, ErrInvalid)
 		}
 		c.read = append(c.read, blob{doc.desc, doc.raw})
 		for _, l := range doc.manifest.Layers {
 			if l.Annotations[predicateType] == spdxPredicate {
-				return l.Digest, nil
+				c.sbom = l
+				return nil
 			}
 		}
 	}
-	return v1.Hash{}, nil
+	return nil
 }

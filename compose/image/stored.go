@@ -13,13 +13,16 @@ import (
 	"github.com/composeos/compose/spec"
 )
 
-// Names are the names that a cache gives to images; *store.Store has them. Each
-// is a registry reference in its one spelling, spec.Ref.String.
+// Names are the names that a cache gives to images, and its notes; *store.Store
+// has them. A name is a registry reference in its one spelling, spec.Ref.String.
 type Names interface {
 	// Ref returns what a name stands for. The error wraps fs.ErrNotExist where it stands for nothing.
 	Ref(name string) (v1.Descriptor, error)
 	// SetRef makes a name stand for a descriptor, from one moment to the next.
 	SetRef(name string, d v1.Descriptor) error
+	// Note returns what SetNote kept under a key of a kind. The error wraps fs.ErrNotExist where there is nothing.
+	Note(kind, key string) ([]byte, error)
+	SetNote(kind, key string, data []byte) error
 }
 
 // Blobs is a cache of blobs; *store.Lease is one, and says what its methods do.
@@ -40,8 +43,8 @@ var _ Place = (*Stored)(nil)
 func FromStore(names Names, blobs Blobs) *Stored { return &Stored{names, blobs} }
 
 // open gives a blob that the cache has checked.
-func (s *Stored) open(ctx context.Context, d v1.Hash) (io.ReadCloser, int64, error) {
-	b, err := s.blobs.Blob(ctx, d)
+func (s *Stored) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, int64, error) {
+	b, err := s.blobs.Blob(ctx, d.Digest)
 	if err != nil {
 		return nil, 0, missing(err)
 	}

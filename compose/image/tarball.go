@@ -21,8 +21,10 @@ const (
 // tarball is the files in a tar. Its headers are read once; members are then
 // read where they lie.
 type tarball struct {
+	path    string // where file lies; "" where it lies nowhere
 	file    tarFile
 	members map[string]member
+	end     int64 // bytes before the end marker
 }
 
 // tarFile is what a tar is read from.
@@ -34,9 +36,15 @@ type tarFile interface {
 
 // member is one member of a tar.
 type member struct {
-	offset, size int64  // bytes, where link is ""
-	link         string // member that this one stands for
+	start, offset, size int64  // bytes: headers from start, content from offset
+	link                string // member that this one stands for; then size says nothing
 }
+
+// blockSize is what tars are made of, in bytes.
+const blockSize = 512
+
+// behind is where the headers begin that follow content.
+func behind(offset, size int64) int64 { return (offset + size + blockSize - 1) / blockSize * blockSize }
 
 // openTar reads the headers of a tar.
 func openTar(name string) (*tarball, error) {
@@ -48,6 +56,7 @@ func openTar(name string) (*tarball, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
+	t.path = name
 	return t, nil
 }
 
@@ -87,7 +96,18 @@ func (t *tarball) index() error {
 		if err := t.add(h, offset, end); err != nil {
 			return fmt.Errorf("member %q: %w", h.Name, err)
 		}
+		t.end = behind(offset, contentOf(h))
 	}
+}
+
+// contentOf is how many bytes of content follow the headers of a member (POSIX pax,
+// "ustar Interchange Format": of some kinds none, whatever size says).
+func contentOf(h *tar.Header) int64 {
+	switch h.Typeflag {
+	case tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo:
+		return 0
+	}
+	return h.Size
 }
 
 // checkPlain tells a compressed archive, which people do make, from a damaged one.
@@ -113,7 +133,7 @@ func (t *tarball) add(h *tar.Header, offset, end int64) error {
 	var m member
 	switch h.Typeflag {
 	case tar.TypeReg:
-		m = member{offset: offset, size: h.Size}
+		m = member{start: t.end, offset: offset, size: h.Size}
 	case tar.TypeLink:
 		m.link = h.Linkname
 	case tar.TypeSymlink:

@@ -40,7 +40,7 @@ func TestWorkload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	layers, err := img.LayerSources()
+	layers, err := img.LayerSources(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
