@@ -1,39 +1,24 @@
 package compose
 
-import (
-	"path"
-	"strings"
-)
+import "github.com/composeos/compose/spec"
 
-// Accept are patterns of the images that may be taken unsigned. "*" alone is
-// every image; elsewhere * matches within a part between slashes, and a last
-// part of ** everything below.
+// Accept are patterns of the images that may be taken unsigned, as
+// [spec.ParsePattern] reads them, or "*" for every image. What is none matches
+// nothing.
 type Accept []string
 
-// Match tells whether a reference, as [spec.Ref.String] spells it, is accepted.
-// A pattern without tag and digest matches all of the image's.
-func (a Accept) Match(name string) bool {
-	for _, pattern := range a {
-		if pattern == "*" || pattern == "**" || pattern == name || matchParts(pattern, name) {
+// Match tells whether an image is accepted.
+func (a Accept) Match(ref spec.Ref) bool {
+	for _, text := range a {
+		if EveryImage(text) {
+			return true
+		}
+		if p, err := spec.ParsePattern(text); err == nil && p.Match(ref) {
 			return true
 		}
 	}
 	return false
 }
 
-func matchParts(pattern, name string) bool {
-	if below, ok := strings.CutSuffix(pattern, "/**"); ok {
-		dirs := strings.Count(below, "/") + 1
-		parts := strings.SplitN(name, "/", dirs+1)
-		return len(parts) > dirs && matchParts(below, strings.Join(parts[:dirs], "/"))
-	}
-	if ok, err := path.Match(pattern, name); ok && err == nil {
-		return true
-	}
-	bare, _, _ := strings.Cut(name, "@")
-	if i := strings.LastIndexByte(bare, ':'); i > strings.LastIndexByte(bare, '/') {
-		bare = bare[:i]
-	}
-	ok, err := path.Match(pattern, bare)
-	return ok && err == nil
-}
+// EveryImage tells whether a pattern of [Accept] is the one for every image.
+func EveryImage(pattern string) bool { return pattern == "*" || pattern == "**" }

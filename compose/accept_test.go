@@ -1,6 +1,10 @@
 package compose
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/composeos/compose/spec"
+)
 
 func TestAccept(t *testing.T) {
 	const digest = "@sha256:0123456789012345678901234567890123456789012345678901234567890123"
@@ -19,6 +23,9 @@ func TestAccept(t *testing.T) {
 		{"docker.io/anchor/kernel", "docker.io/anchor/kernel-dev:v1", false},
 		{"docker.io/anchor/*", "docker.io/anchor/kernel:v1", true},
 		{"docker.io/*", "docker.io/anchor/kernel:v1", false},
+		{"anchor/*", "docker.io/anchor/kernel:v1", true},
+		{"anchor/**", "docker.io/anchor/a/b:v1", true},
+		{"kernel", "docker.io/library/kernel:v1", true},
 		{"docker.io/**", "docker.io/anchor/kernel:v1", true},
 		{"docker.*/anchor/**", "docker.io/anchor/a/b:v1", true},
 		{"docker.io/anchor/**", "docker.io/other/a:v1", false},
@@ -28,11 +35,15 @@ func TestAccept(t *testing.T) {
 		{"[", "docker.io/anchor/kernel:v1", false},
 		{"", "docker.io/anchor/kernel:v1", false},
 	} {
-		if got := (Accept{c.pattern}).Match(c.name); got != c.want {
+		ref, err := spec.ParseRef(c.name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (Accept{c.pattern}).Match(ref); got != c.want {
 			t.Errorf("Accept{%q}.Match(%q) = %t", c.pattern, c.name, got)
 		}
 	}
-	if (Accept{}).Match("docker.io/library/a:1") {
+	if (Accept{}).Match(spec.Ref{Name: "docker.io/library/a", Tag: "1"}) {
 		t.Error("no pattern accepts something")
 	}
 }

@@ -231,7 +231,6 @@ func TestBuildRefuses(t *testing.T) {
 		{"an image that is nowhere", `init: ["gone:1"]`, "init[0]: docker.io/library/gone:1: not found"},
 		{"a user that is no container", `files: [{path: a, contents: x, uid: nobody}]`, `no container is called "nobody"`},
 		{"a source that is not there", `files: [{path: a, source: gone}]`, "files[0] a: source: open "},
-		{"a trust policy", "trust: {default: deny}\ninit: [\"init:1\"]", "trust: this version checks no signatures"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := newWorkshop(t, base).build(c.manifest)

@@ -30,6 +30,8 @@ func changes(old, lock *spec.Lock) []Change {
 			continue
 		}
 		add("image "+i.Name, string(before.Digest), string(i.Digest), local)
+		add("signature of "+i.Name, vouchers(*before), vouchers(i), true)
+		c = append(c, grantChanges(*before, i)...)
 		for _, p := range slices.Sorted(maps.Keys(i.Platforms)) {
 			if _, had := before.Platforms[p]; !had && before.Digest == i.Digest {
 				add("image "+i.Name+" for "+p, "", string(i.Platforms[p].Manifest), true)
@@ -53,6 +55,7 @@ func changes(old, lock *spec.Lock) []Change {
 			add("source "+f.Source, state(f), "", true)
 		}
 	}
+	add("trust policy", string(old.Policy), string(lock.Policy), true)
 	add("timestamps", string(old.Timestamps), string(lock.Timestamps), true)
 	add("ids", numbers(old.IDs), numbers(lock.IDs), true)
 	add("epoch", utc(old.Epoch), utc(lock.Epoch), false)
@@ -75,6 +78,65 @@ func numbers(ids map[string]uint32) string {
 }
 
 func utc(epoch int64) string { return time.Unix(epoch, 0).UTC().Format(time.RFC3339) }
+
+// vouchers says in words why an image is taken.
+func vouchers(i spec.LockedImage) string {
+	if i.Unsigned != "" {
+		return "none (" + i.Unsigned + ")"
+	}
+	var by []string
+	for _, v := range i.Verified {
+		text := v.Authority + ", " + v.Signer
+		if v.Type != spec.SignatureType {
+			text = v.Type + " by " + text
+		}
+		if !slices.Contains(by, text) {
+			by = append(by, text)
+		}
+	}
+	return strings.Join(by, "; ")
+}
+
+// Granted is what [Change.To] says of something that an image's label gives its
+// container, and did not before; a [Change.From] of something that it no longer does.
+const Granted = "granted"
+
+// grantChanges says which grants of an image are new, and which are gone.
+func grantChanges(before, after spec.LockedImage) []Change {
+	var c []Change
+	had, has := grantsOf(before), grantsOf(after)
+	for _, g := range slices.Sorted(maps.Keys(has)) {
+		if !had[g] {
+			c = append(c, Change{Name: g + " of image " + after.Name, To: Granted, Local: true})
+		}
+	}
+	for _, g := range slices.Sorted(maps.Keys(had)) {
+		if !has[g] {
+			c = append(c, Change{Name: g + " of image " + after.Name, From: Granted, Local: true})
+		}
+	}
+	return c
+}
+
+// grantsOf returns what the labels of an image grant on any of its platforms, in
+// words.
+func grantsOf(i spec.LockedImage) map[string]bool {
+	all := map[string]bool{}
+	for _, p := range i.Platforms {
+		if p.Grants == nil {
+			continue
+		}
+		for kind, list := range map[string][]string{
+			"bind": p.Grants.Binds, "capability": p.Grants.Capabilities, "device": p.Grants.Devices, "namespace": p.Grants.Namespaces,
+			"system": p.Grants.System,
+		} {
+			for _, g := range list {
+				all[kind+" "+g] = true
+			}
+		}
+	}
+	return all
+}
 
 // isLocal tells whether an image lies beside the manifest, as files or as a source.
 func isLocal(name string) bool {

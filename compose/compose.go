@@ -24,19 +24,22 @@ import (
 	"github.com/composeos/compose/compose/image"
 	"github.com/composeos/compose/compose/rootfs"
 	"github.com/composeos/compose/compose/store"
+	"github.com/composeos/compose/compose/trust"
 	"github.com/composeos/compose/spec"
 )
 
 // Options are the inputs of Build beside the manifest.
 type Options struct {
-	Lock     *spec.Lock    // pins everything that the manifest names
-	Platform spec.Platform // to build for
-	Source   image.Source  // where package images come from
-	Lease    *store.Lease  // holds what is used; the tree can be read until it is closed
-	Dir      string        // folder of the lock, which it records sources relative to
-	Home     string        // what "~/" stands for in sources
-	Jobs     int           // how many images are worked on at once; 0: as many as Go uses processors
-	Progress Progress      // may be nil
+	Lock     *spec.Lock     // pins everything that the manifest names
+	Platform spec.Platform  // to build for
+	Policy   *trust.Policy  // whose signatures images need; nil covers none
+	Evidence *spec.Evidence // the signatures that the lock names; may be nil
+	Source   image.Source   // where package images come from
+	Lease    *store.Lease   // holds what is used; the tree can be read until it is closed
+	Dir      string         // folder of the lock, which it records sources relative to
+	Home     string         // what "~/" stands for in sources
+	Jobs     int            // how many images are worked on at once; 0: as many as Go uses processors
+	Progress Progress       // may be nil
 }
 
 // Notice is something that a user should hear of.
@@ -54,11 +57,11 @@ type Result struct {
 }
 
 // Build composes m: everything is read and checked, and nothing is written but
-// the cache. An error names the part of the manifest at fault.
+// the cache. Nothing of an image is unpacked before the policy has been satisfied
+// by the evidence that the lock names. An error names the part of the manifest at fault.
 func Build(ctx context.Context, m *spec.Manifest, o Options) (*Result, error) {
-	if m.Trust != nil {
-		return nil, &PolicyError{m.Trust.Pos}
-	}
+	o.Policy = orDenied(o.Policy)
+	o.Source = image.Verified(o.Source, o.check)
 	p := plan(m)
 	if err := o.fetch(ctx, p); err != nil {
 		return nil, err
@@ -145,12 +148,4 @@ func (o Options) jobs() int {
 		return o.Jobs
 	}
 	return runtime.GOMAXPROCS(0)
-}
-
-// PolicyError says that a manifest demands signatures which this version
-// cannot check.
-type PolicyError struct{ Pos spec.Pos }
-
-func (e *PolicyError) Error() string {
-	return fmt.Sprintf("%s: trust: this version checks no signatures, so it refuses the policy rather than ignore it", e.Pos)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -29,7 +31,7 @@ func (o Options) fetch(ctx context.Context, parts []*part) error {
 		return err
 	}
 	layers := uniqueLayers(wants)
-	if err := o.each(len(layers), func(i int) error { return o.takeIn(ctx, layers[i]) }); err != nil {
+	if err := o.takeAll(ctx, layers); err != nil {
 		return err
 	}
 	if err := o.takeStored(ctx, wants); err != nil {
@@ -134,12 +136,12 @@ func (o Options) open(ctx context.Context, w *want) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", w.where, w.name, err)
 	}
-	got, err := describe(img)
+	got, err := describe(ctx, img)
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", w.where, w.name, err)
 	}
 	if err := sameImage(pinned, got.locked); err != nil {
-		return fmt.Errorf("%s: %s: %w", w.where, w.name, err)
+		return fmt.Errorf("%s: %s: %w", w.where, w.name, &NotAsLockedError{err})
 	}
 	w.digest, w.config, w.sources = got.digest, got.config, got.sources
 	if len(w.asStored) == 0 {
@@ -174,6 +176,10 @@ func sameImage(pinned, got spec.LockedPlatform) error {
 		return fmt.Errorf("%w: the lock pins config %s, the source has %s", image.ErrDigest, pinned.Config, got.Config)
 	case !slices.Equal(pinned.Layers, got.Layers):
 		return fmt.Errorf("%w: the lock pins other layers than manifest %s has", image.ErrDigest, got.Manifest)
+	case pinned.SBOM != got.SBOM && pinned.SBOM != "" && got.SBOM != "":
+		return fmt.Errorf("%w: the lock pins the SPDX statement %s, the source has %s", image.ErrDigest, pinned.SBOM, got.SBOM)
+	case pinned.Grants != nil && !reflect.DeepEqual(pinned.Grants, got.Grants):
+		return errors.New("the lock says of the image's label that it grants something else than it does")
 	}
 	return nil
 }
@@ -204,6 +210,34 @@ func uniqueLayers(wants []*want) []*layer {
 	}
 	slices.SortStableFunc(layers, func(a, b *layer) int { return cmp.Compare(b.Size, a.Size) })
 	return layers
+}
+
+// fetches is how many layers are fetched at once where nobody says it: they wait for
+// a network, not for a processor.
+const fetches = 6
+
+// takeAll takes the layers into the store. As many are unpacked at once as there are
+// jobs; while a layer is opened, which may mean that it is fetched, another one is
+// unpacked.
+func (o Options) takeAll(ctx context.Context, layers []*layer) error {
+	unpacking := make(chan struct{}, o.jobs())
+	for _, l := range layers {
+		open := l.Open
+		l.Open = func() (io.ReadCloser, error) {
+			<-unpacking
+			defer func() { unpacking <- struct{}{} }()
+			return open()
+		}
+	}
+	wide := o
+	if o.Jobs == 0 {
+		wide.Jobs = max(fetches, o.jobs())
+	}
+	return wide.each(len(layers), func(i int) error {
+		unpacking <- struct{}{}
+		defer func() { <-unpacking }()
+		return o.takeIn(ctx, layers[i])
+	})
 }
 
 func (o Options) takeIn(ctx context.Context, l *layer) error {
@@ -238,6 +272,15 @@ func (w *want) flatten(layers []*layer) error {
 	}
 	return nil
 }
+
+// NotAsLockedError says that an image with the digest that the lock pins is not what
+// the lock says of it: somebody changed the lock, or a package source.
+type NotAsLockedError struct{ Err error }
+
+func (e *NotAsLockedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is different.
+func (e *NotAsLockedError) Unwrap() error { return e.Err }
 
 // UnpinnedError says that the lock lacks a reference.
 type UnpinnedError struct{ Name string }

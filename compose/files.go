@@ -77,12 +77,12 @@ func (b *builder) content(ctx context.Context, f *spec.File) (*rootfs.Entry, err
 	return nil, errors.New("has neither contents, source, symlink, directory nor metadata")
 }
 
-// metadata is the merged manifest, in that format.
+// metadata is the merged manifest, without its trust section, in that format.
 func (b *builder) metadata(format string) ([]byte, error) {
 	if format == "yaml" {
-		return b.manifest.YAML()
+		return withoutTrust(b.manifest).YAML()
 	}
-	return b.manifest.JSON()
+	return withoutTrust(b.manifest).JSON()
 }
 
 // source takes a source into the store, as the lock has it.

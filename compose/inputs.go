@@ -5,8 +5,11 @@ import "github.com/composeos/compose/spec"
 // Inputs names everything that decides the bytes of the tree: the manifest as
 // merged, what the lock pins of it, and the platform. Pins that the manifest
 // does not use, and those for platforms that it does not want, do not count.
+//
+// Nor does the trust section: it decides what is taken in, and nothing of what is
+// written.
 func Inputs(m *spec.Manifest, l *spec.Lock, p spec.Platform) (spec.Digest, error) {
-	metadata, err := m.JSON()
+	metadata, err := withoutTrust(m).JSON()
 	if err != nil {
 		return "", err
 	}
@@ -34,4 +37,11 @@ func Inputs(m *spec.Manifest, l *spec.Lock, p spec.Platform) (spec.Digest, error
 		Platform string      `json:"platform"`
 	}{spec.DigestOf(metadata), lock.Inputs(), p.String()})
 	return spec.DigestOf(text), err
+}
+
+// withoutTrust returns m as far as it decides what is in the image.
+func withoutTrust(m *spec.Manifest) *spec.Manifest {
+	plain := *m
+	plain.Trust = nil
+	return &plain
 }

@@ -3,7 +3,7 @@ package compose
 // Progress is told what is going on. Its methods may be called from many
 // goroutines.
 type Progress interface {
-	// Start begins a task. Stage is "resolve", "unpack" or "write"; name is an
+	// Start begins a task. Stage is "resolve", "verify", "fetch", "unpack", "write" or "push"; name is an
 	// image's or a file's; total is its size in bytes, 0 if that is not known.
 	Start(stage, name string, total int64) Task
 }

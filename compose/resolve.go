@@ -11,24 +11,36 @@ import (
 
 	"github.com/composeos/compose/compose/image"
 	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/compose/trust"
 	"github.com/composeos/compose/spec"
 )
 
 // ResolveOptions are the inputs of Resolve beside the manifest.
 type ResolveOptions struct {
-	Old      *spec.Lock     // what is pinned already; nil where there is no lock
-	Add      bool           // pins may be added, and those that are not used any more go
-	Frozen   bool           // nothing may differ from the old lock, not even a local input
-	Update   []string       // whose pins move: images or containers by name, or "*" for all
-	Epoch    *int64         // the epoch of a lock that is made or updated; nil: the newest image's
-	Accept   Accept         // images that may be taken unsigned
-	Platform spec.Platform  // to build for
-	Resolver image.Resolver // from names to digests
-	Source   image.Source   // from digests to images
-	Dir      string         // folder of the lock, which it records sources relative to
-	Home     string         // what "~/" stands for in sources
-	Jobs     int            // how many images are looked at at once; 0: as many as Go uses processors
-	Progress Progress       // may be nil
+	Old      *spec.Lock       // what is pinned already; nil where there is no lock
+	Add      bool             // pins may be added, and those that are not used any more go
+	Frozen   bool             // nothing may differ from the old lock, not even a local input
+	Update   []string         // whose pins move: images or containers by name, or "*" for all
+	Epoch    *int64           // the epoch of a lock that is made or updated; nil: the newest image's
+	Policy   *trust.Policy    // whose signatures images need; nil covers none
+	Accept   Accept           // images that may be taken unsigned where no policy covers them
+	Foreign  bool             // the policy is not of who made the old lock: what that says was accepted does not count
+	Evidence *spec.Evidence   // the signatures that the old lock names; may be nil
+	Platform spec.Platform    // to build for
+	Resolver image.Resolver   // from names to digests
+	Source   image.Source     // from digests to images
+	Signed   image.Signatures // where signatures are looked for
+	Dir      string           // folder of the lock, which it records sources relative to
+	Home     string           // what "~/" stands for in sources
+	Jobs     int              // how many images are looked at at once; 0: as many as Go uses processors
+	Progress Progress         // may be nil
+}
+
+// Resolution is what Resolve made.
+type Resolution struct {
+	Lock     *spec.Lock
+	Evidence *spec.Evidence // the signatures that the lock names
+	Changes  []Change       // in what the lock differs from the old one
 }
 
 // Change is one thing in which a lock differs from the one before.
@@ -42,13 +54,13 @@ type Change struct {
 //
 // A registry's reference that the old lock pins stays where it is, unless
 // Update names it; one that it lacks is an [UnpinnedError] unless pins may be
-// added. Local inputs are recorded as they are now. An image that is new or has
-// moved is an [UnsignedError] unless Accept takes it. All faults are returned,
+// added. Local inputs are recorded as they are now. Every image is held against
+// the policy: by the evidence that there is, or, where the lock may change, by
+// what is found now; an image that no policy covers is an [UnsignedError] unless
+// Accept takes it. Nothing of an image is unpacked. All faults are returned,
 // joined in the order of the manifest.
-func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Lock, []Change, error) {
-	if m.Trust != nil {
-		return nil, nil, &PolicyError{m.Trust.Pos}
-	}
+func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*Resolution, error) {
+	o.Policy = orDenied(o.Policy)
 	old := o.Old
 	if old == nil {
 		old = &spec.Lock{}
@@ -56,12 +68,12 @@ func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Loc
 	images := wantedImages(m, o.Platform)
 	moving, err := moving(m.Images(), o.Update)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	lock := &spec.Lock{Version: spec.LockVersion, Compat: spec.Compat, Epoch: old.Epoch, Timestamps: cmp.Or(m.Timestamps, spec.Clamp)}
+	lock := &spec.Lock{Version: spec.LockVersion, Compat: spec.Compat, Epoch: old.Epoch, Timestamps: cmp.Or(m.Timestamps, spec.Clamp), Policy: o.Policy.Digest()}
 	r := resolver{ResolveOptions: o, old: old, moving: moving, made: make([]resolved, len(images))}
 	if err := (Options{Jobs: o.Jobs}).each(len(images), func(i int) error { return r.image(ctx, images[i], i) }); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, made := range r.made {
 		lock.Images = append(lock.Images, made.LockedImage)
@@ -69,26 +81,23 @@ func Resolve(ctx context.Context, m *spec.Manifest, o ResolveOptions) (*spec.Loc
 	if !o.Add {
 		lock.Images = append(lock.Images, unused(old, lock)...)
 	}
-	if err := unsigned(r.made); err != nil {
-		return nil, nil, err
-	}
 	if lock.IDs, err = spec.IDs(m, old.IDs); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if lock.Files, err = o.sources(ctx, m); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if o.Old == nil || len(o.Update) > 0 {
 		if lock.Epoch, err = r.epoch(ctx); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	slices.SortFunc(lock.Images, func(a, b spec.LockedImage) int { return cmp.Compare(a.Name, b.Name) })
 	c := changes(o.Old, lock)
 	if o.Frozen && (o.Old == nil || len(c) > 0) {
-		return nil, c, &FrozenError{c}
+		return nil, &FrozenError{c}
 	}
-	return lock, c, nil
+	return &Resolution{lock, r.evidence(lock), c}, nil
 }
 
 // moving are the references that names stand for: an image by its reference,
@@ -100,7 +109,7 @@ func moving(uses []spec.ImageUse, names []string) (map[string]bool, error) {
 		found := false
 		for _, u := range uses {
 			_, container, _ := strings.Cut(u.Where, " ")
-			if container == name || (Accept{name}).Match(u.Ref.String()) {
+			if container == name || u.Ref.String() == name || (Accept{name}).Match(u.Ref) {
 				moves[u.Ref.String()], found = true, true
 			}
 		}
@@ -131,10 +140,12 @@ type resolver struct {
 type resolved struct {
 	spec.LockedImage
 	*wanted
-	created map[spec.Platform]int64 // in seconds since 1970, for the platforms that were looked at
+	found   map[spec.Digest]spec.Signature // what vouches for it
+	created map[spec.Platform]int64        // in seconds since 1970, for the platforms that were looked at
 }
 
-// image makes the pin of one image, for all the platforms that it is wanted for.
+// image makes the pin of one image, for all the platforms that it is wanted for, and
+// holds it against the policy.
 func (r *resolver) image(ctx context.Context, w *wanted, i int) error {
 	made := &r.made[i]
 	made.wanted, made.created = w, map[spec.Platform]int64{}
@@ -144,12 +155,16 @@ func (r *resolver) image(ctx context.Context, w *wanted, i int) error {
 		return fmt.Errorf("%s: %s: %w", w.use.Pos, w.use.Where, err)
 	}
 	var errs []error
+	anew := r.moving[made.Name] && w.use.Ref.Transport != spec.PackageDir // a package would have to be made
 	for _, p := range w.sorted() {
-		if _, known := made.Platforms[p.String()]; !known {
-			errs = append(errs, r.look(ctx, made, p))
+		if known := made.Platforms[p.String()]; known.Grants == nil || anew {
+			errs = append(errs, r.read(ctx, made, p))
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return r.vouch(ctx, made)
 }
 
 // pin finds the digest of an image: the old pin where that stands, else by
@@ -172,17 +187,14 @@ func (r *resolver) pin(ctx context.Context, made *resolved) error {
 		made.Digest = digest(desc.Digest)
 	}
 	if pinned && old.Digest == made.Digest {
-		made.Unsigned = old.Unsigned
+		made.Unsigned, made.Verified = old.Unsigned, old.Verified
 		maps.Copy(made.Platforms, old.Platforms)
-	}
-	if made.Unsigned == "" && ref.Transport != spec.PackageDir && r.Accept.Match(name) {
-		made.Unsigned = spec.Accepted
 	}
 	return nil
 }
 
-// look reads what the image is for a platform.
-func (r *resolver) look(ctx context.Context, made *resolved, p spec.Platform) error {
+// read reads what the image is for a platform.
+func (r *resolver) read(ctx context.Context, made *resolved, p spec.Platform) error {
 	d, err := r.describe(ctx, made, p)
 	if err != nil {
 		u := made.platforms[p]
@@ -202,19 +214,7 @@ func (r *resolver) describe(ctx context.Context, made *resolved, p spec.Platform
 	if err != nil {
 		return description{}, err
 	}
-	return describe(img)
-}
-
-// unsigned refuses the images that nobody took unsigned, all of them at once. A
-// package source is trusted as any source beside the manifest is.
-func unsigned(made []resolved) error {
-	var errs []error
-	for _, m := range made {
-		if m.Unsigned != spec.Accepted && m.use.Ref.Transport != spec.PackageDir {
-			errs = append(errs, &UnsignedError{Name: m.Name, Pos: m.use.Pos, Where: m.use.Where})
-		}
-	}
-	return errors.Join(errs...)
+	return describe(ctx, img)
 }
 
 // epoch is the time that no packaged file is younger than: the one that was
@@ -229,7 +229,7 @@ func (r *resolver) epoch(ctx context.Context) (int64, error) {
 		m := &r.made[i]
 		for _, p := range m.sorted() {
 			if _, seen := m.created[p]; !seen {
-				if err := r.look(ctx, m, p); err != nil {
+				if err := r.read(ctx, m, p); err != nil {
 					return 0, err
 				}
 			}
@@ -251,16 +251,4 @@ func (e *FrozenError) Error() string {
 	}
 	c := e.Changes[0]
 	return fmt.Sprintf("-frozen: %d changes to the lock, the first: %s from %s to %s", len(e.Changes), c.Name, cmp.Or(c.From, "nothing"), cmp.Or(c.To, "nothing"))
-}
-
-// UnsignedError says that an image has no signature that is known of, and that
-// nobody took it without.
-type UnsignedError struct {
-	Name  string
-	Pos   spec.Pos
-	Where string
-}
-
-func (e *UnsignedError) Error() string {
-	return fmt.Sprintf("%s: %s: %s is not signed as far as this version can tell", e.Pos, e.Where, e.Name)
 }

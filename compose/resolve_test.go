@@ -9,6 +9,7 @@ import (
 
 	"github.com/composeos/compose/compose"
 	"github.com/composeos/compose/compose/rootfs"
+	"github.com/composeos/compose/compose/trust"
 	"github.com/composeos/compose/spec"
 )
 
@@ -79,8 +80,8 @@ func TestResolveAgain(t *testing.T) {
 		t.Errorf("a tag that moved moves a pin: %v, %v", changes, err)
 	}
 	_, _, err = locked(func(o *compose.ResolveOptions) { o.Add, o.Update = true, []string{"b"} })
-	var unsigned *compose.UnsignedError
-	if !errors.As(err, &unsigned) || unsigned.Name != "docker.io/library/web:1" {
+	var uncovered *trust.UncoveredError
+	if !errors.As(err, &uncovered) || !strings.Contains(err.Error(), "docker.io/library/web:1") {
 		t.Errorf("a pin moved, and nobody had to say that it is unsigned: %v", err)
 	}
 	lock, changes, err = locked(func(o *compose.ResolveOptions) {

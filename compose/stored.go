@@ -102,7 +102,7 @@ func (o Options) takeBlob(ctx context.Context, b *storedBlob) error {
 	defer task.Done()
 	r, err := b.open()
 	if err != nil {
-		return fmt.Errorf("%s: %s: %w", b.where, b.image, err)
+		return fmt.Errorf("%s: %s: blob %s: %w", b.where, b.image, b.digest, err)
 	}
 	defer func() { _ = r.Close() }()
 	if b.taken, err = o.Lease.Put(ctx, b.digest, b.size, &told{r, task}); err != nil {

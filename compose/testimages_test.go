@@ -179,7 +179,11 @@ func (w *workshop) resolve(m *spec.Manifest, change func(*compose.ResolveOptions
 	if change != nil {
 		change(&o)
 	}
-	return compose.Resolve(w.t.Context(), m, o)
+	r, err := compose.Resolve(w.t.Context(), m, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.Lock, r.Changes, nil
 }
 
 func (w *workshop) build(manifest string) (*compose.Result, error) {

@@ -125,9 +125,9 @@ func TestTreeInputs(t *testing.T) {
 		}
 	}
 	for name, stays := range map[string]rootfs.Digest{
-		"nothing":   inputs(initAndWeb, same),
-		"signature": inputs(initAndWeb, func(l *spec.Lock) { l.Images[0].Unsigned = "" }),
-		"platform":  inputs(initAndWeb, func(l *spec.Lock) { l.Images[0].Platforms["linux/s390x"] = spec.LockedPlatform{} }),
+		"nothing":  inputs(initAndWeb, same),
+		"policy":   inputs(initAndWeb, func(l *spec.Lock) { l.Policy = spec.DigestOf(nil) }),
+		"platform": inputs(initAndWeb, func(l *spec.Lock) { l.Images[0].Platforms["linux/s390x"] = spec.LockedPlatform{} }),
 	} {
 		if stays != was {
 			t.Errorf("%s counts", name)

@@ -45,7 +45,11 @@ func (s *system) resolve(change func(*compose.ResolveOptions)) (*spec.Lock, []co
 	if change != nil {
 		change(&o)
 	}
-	return compose.Resolve(s.t.Context(), s.manifest, o)
+	r, err := compose.Resolve(s.t.Context(), s.manifest, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.Lock, r.Changes, nil
 }
 
 func (s *system) compose(lock *spec.Lock) string {

@@ -34,7 +34,12 @@ func rooms() []room {
 		{"compose/rootfs/rootfstest", []string{"compose/rootfs"}}, // for tests
 		{"compose/store", []string{"compose/rootfs"}},
 		{"compose/flatten", []string{"compose/rootfs"}},
-		{"compose/image", []string{"spec", "compose/rootfs", "compose/store"}},
+		{"compose/registry", []string{"spec"}},
+		{"compose/registry/registrytest", []string{"spec", "compose/registry"}}, // for tests
+		{"compose/trust", []string{"spec"}},
+		{"compose/trust/trusttest", []string{"spec", "compose/trust"}}, // for tests
+		{"compose/sign", []string{"spec"}},
+		{"compose/image", []string{"spec", "compose/rootfs", "compose/store", "compose/registry"}},
 		{"compose/bundle", []string{"spec"}},
 		{"compose/pkg/debian", []string{"compose/rootfs"}},
 		{"compose/pkg/debian/debtest", []string{"compose/rootfs", "compose/pkg/debian"}}, // for tests
@@ -43,16 +48,17 @@ func rooms() []room {
 		{"compose/pkg/kernel", []string{"compose/rootfs"}},
 		{"compose/pkg/spdx", []string{"spec"}},
 		{"compose/pkg", []string{
-			"spec", "compose/rootfs", "compose/store", "compose/image",
+			"spec", "compose/rootfs", "compose/store", "compose/image", "compose/registry",
 			"compose/pkg/debian", "compose/pkg/golang", "compose/pkg/closure", "compose/pkg/kernel", "compose/pkg/spdx",
 		}},
 		{"compose/machine", nil},
-		{"compose", []string{"spec", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle"}},
+		{"compose", []string{"spec", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/registry", "compose/trust", "compose/bundle"}},
 		{"outputs/isodisk", nil},
 		{"outputs", []string{"spec", "compose/rootfs", "outputs/isodisk"}},
 		{"outputs/contents", []string{"spec", "compose/rootfs"}},
 		{"cmd/compose", []string{
 			"spec", "compose", "compose/rootfs", "compose/store", "compose/flatten", "compose/image", "compose/bundle",
+			"compose/registry", "compose/trust", "compose/sign",
 			"compose/pkg", "compose/pkg/debian", "compose/pkg/golang", "compose/pkg/closure", "compose/pkg/kernel", "compose/pkg/spdx",
 			"compose/machine", "outputs", "outputs/contents", "outputs/isodisk",
 		}},
