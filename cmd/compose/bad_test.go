@@ -51,7 +51,7 @@ func TestBadInput(t *testing.T) {
 			}
 			c.spoil(t, dir)
 			before := listingWithout(t, dir, "cache")
-			code, stdout, stderr := runCompose(t, dir, strings.Fields(firstOf(c.args, "build -progress none -accept-unsigned * m.yml"))...)
+			code, stdout, stderr := runCompose(t, dir, strings.Fields(firstOf(c.args, "build -offline -progress none -accept-unsigned * m.yml"))...)
 			if code != exitFailed || stdout != "" {
 				t.Errorf("exit code %d, standard output %q; want 1 and nothing", code, stdout)
 			}
@@ -80,7 +80,7 @@ func goodBuild(t *testing.T) string {
 	smallImage{}.write(t, filepath.Join(dir, "images"))
 	writeFile(t, dir, "m.yml", goodManifest)
 	writeFile(t, dir, "data", "some data\n")
-	for _, args := range []string{"cache import -progress none images", "build -progress none -accept-unsigned * m.yml"} {
+	for _, args := range []string{"cache import -progress none images", "build -offline -progress none -accept-unsigned * m.yml"} {
 		if code, _, stderr := runCompose(t, dir, strings.Fields(args)...); code != exitDone {
 			t.Fatalf("%s: exit code %d:\n%s", args, code, stderr)
 		}

@@ -12,6 +12,19 @@ func manifest(name, text string) badCase {
 	return badCase{name: "manifest/" + name, spoil: func(t *testing.T, dir string) { writeFile(t, dir, "m.yml", text) }}
 }
 
+// policy returns a case whose manifest demands a signature, by the key in a file, of
+// what the patterns match.
+func policy(name, key string, patterns ...string) badCase {
+	text := "trust:\n  authorities: {acme: {key: {file: " + key + "}}}\n  policies:\n"
+	for _, p := range patterns {
+		text += "    - {match: \"" + p + "\", anyOf: [acme]}\n"
+	}
+	return badCase{name: "manifest/a policy " + name, spoil: func(t *testing.T, dir string) {
+		writeFile(t, dir, "m.yml", text+goodManifest)
+		writeFile(t, dir, "acme.pub", "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEArkaoOIySkldRIl4tq+TZZgNGyM7ZEFS+55SEWqAij+w=\n-----END PUBLIC KEY-----\n")
+	}}
+}
+
 // badManifests are manifests that are refused.
 func badManifests() []badCase {
 	service := func(lines string) string { return "services:\n  - name: app\n    image: oci:images:app\n" + lines }
@@ -44,7 +57,13 @@ func badManifests() []badCase {
 		manifest("a source that is missing", "files:\n  - {path: a, source: nowhere/b}\n"),
 		manifest("a source that is a folder", "files:\n  - {path: a, source: images}\n"),
 		manifest("an alias bomb", aliasBomb()),
-		manifest("a policy", "trust: {default: deny}\n"+goodManifest),
+		policy("that is not satisfied", "acme.pub", "docker.io/test/app"),
+		policy("with a key that is none", "m.yml", "docker.io/test/app"),
+		policy("with a key that is nowhere", "gone.pub", "docker.io/test/app"),
+		policy("and another that tie", "acme.pub", "docker.io/te*/app", "docker.io/*st/app"),
+		{"manifest/a site's policy with a slip", func(t *testing.T, dir string) {
+			writeFile(t, dir, "site.yml", "default: deny\npolicy: []\n")
+		}, "build -offline -progress none -trust site.yml m.yml"},
 		manifest("a package source", "init: [\"pkg:images\"]\n"),
 		manifest("an image that is nowhere", "init: [\"oci:nowhere:app\"]\n"),
 		{"manifest/missing", func(t *testing.T, dir string) { remove(t, dir, "m.yml") }, ""},
@@ -92,7 +111,7 @@ func lockText(name, text string) badCase {
 
 // badLocks are locks that are refused.
 func badLocks() []badCase {
-	const frozen = "build -progress none -frozen m.yml"
+	const frozen = "build -offline -progress none -frozen m.yml"
 	other := strings.Repeat("0", 64)
 	return []badCase{
 		lockText("empty", ""),

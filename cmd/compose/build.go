@@ -112,7 +112,7 @@ func (b *buildCommand) build(ctx context.Context, s *session, e *engine, in *inp
 		return err
 	}
 	result, err := compose.Build(ctx, in.manifest, compose.Options{
-		Lock: r.lock, Platform: in.platform, Source: e.images, Lease: e.lease,
+		Lock: r.lock, Policy: in.policy, Evidence: r.evidence, Platform: in.platform, Source: e.images, Lease: e.lease,
 		Dir: in.lockDir, Home: s.home(), Jobs: b.jobs, Progress: s.ui,
 	})
 	if err != nil {
@@ -179,7 +179,7 @@ func (b *buildCommand) saveLock(s *session, in *input, r *resolved) error {
 		s.ui.notef("lock: none is written for standard input; name a place with -lock FILE")
 		return nil
 	}
-	if err := saveLock(in.lockPath, r.lock); err != nil {
+	if err := saveLocked(in.lockPath, r.lock, in.evidence, r.evidence); err != nil {
 		return err
 	}
 	r.say(s.ui)

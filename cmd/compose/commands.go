@@ -33,7 +33,11 @@ func commands() []command {
 		{"lock", "pin what manifests name, or move the pins", setupLock},
 		{"run", "start what was built in a virtual machine", setupRun},
 		{"inspect", "show what would be in an image, and where it comes from", setupInspect},
-		{"pkg", "make package images: build, lock, vendor, show-tag, ls", setupPkg},
+		{"push", "put an image into a registry", setupPush},
+		{"sign", "sign an image in a registry or a layout", setupSign},
+		{"keygen", "make a pair of keys to sign with", setupKeygen},
+		{"pkg", "make package images: build, push, lock, vendor, show-tag, ls", setupPkg},
+		{"trust", "who vouches for images: show, verify, root update", setupTrustGroup},
 		{"cache", "look after the cache: import, ls, verify, prune, rm, export", setupCache},
 		{"formats", "list the output formats", setupFormats},
 		{"schema", "print the JSON Schema of manifests", setupSchema},
@@ -43,17 +47,20 @@ func commands() []command {
 	}
 }
 
-// allCommands returns the commands, and after them those that are two words.
+// allCommands returns the commands, and after them those that are several words.
 func allCommands() []command {
-	return slices.Concat(commands(), cacheCommands(), pkgCommands())
+	return slices.Concat(commands(), cacheCommands(), pkgCommands(), trustCommands())
 }
 
-// isGroup tells whether commands begin with name and another word.
+// isGroup tells whether there are commands that are name and one word more.
 func isGroup(name string) bool { return len(groupOf(name)) > 0 }
 
-// groupOf returns the commands that begin with name and another word.
+// groupOf returns the commands that are name and one word more.
 func groupOf(name string) []command {
-	return slices.DeleteFunc(allCommands(), func(c command) bool { return !strings.HasPrefix(c.name, name+" ") })
+	return slices.DeleteFunc(allCommands(), func(c command) bool {
+		last, ok := strings.CutPrefix(c.name, name+" ")
+		return !ok || strings.Contains(last, " ")
+	})
 }
 
 // cacheCommands returns the table of what "compose cache" does.
@@ -126,10 +133,12 @@ func dispatch(ctx context.Context, s *session, args []string) error {
 	case "-version", "--version":
 		args = []string{"version"}
 	}
-	if isGroup(args[0]) && len(args) > 1 && !strings.HasPrefix(args[1], "-") {
-		return runNamed(ctx, s, groupOf(args[0]), append([]string{args[0] + " " + args[1]}, args[2:]...))
+	table := commands()
+	for isGroup(args[0]) && len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+		table = groupOf(args[0])
+		args = append([]string{args[0] + " " + args[1]}, args[2:]...)
 	}
-	return runNamed(ctx, s, commands(), args)
+	return runNamed(ctx, s, table, args)
 }
 
 // runNamed runs the command of table that args begin with.
@@ -139,10 +148,8 @@ func runNamed(ctx context.Context, s *session, table []command, args []string) e
 			return runCommand(ctx, s, c, args[1:])
 		}
 	}
-	group, name, isSub := strings.Cut(args[0], " ")
-	if !isSub {
-		name = args[0]
-	}
+	name := args[0][strings.LastIndexByte(args[0], ' ')+1:]
+	group, isSub := strings.CutSuffix(args[0], " "+name)
 	if strings.HasPrefix(name, "-") {
 		return usagef("", "flag %s stands before the command; flags follow it", name)
 	}

@@ -22,6 +22,8 @@ type common struct {
 	jobs     int
 	progress choice
 	packages packageFlags
+	network  networkFlags
+	trust    trustFlags
 }
 
 func (c *common) define(fs *flag.FlagSet) {
@@ -35,6 +37,8 @@ func (c *common) define(fs *flag.FlagSet) {
 	fs.IntVar(&c.jobs, "jobs", 0, "")
 	c.progress.define(fs)
 	c.packages.define(fs)
+	c.network.define(fs)
+	c.trust.define(fs)
 }
 
 // define adds the flag -progress.

@@ -60,10 +60,13 @@ func completeLine(words []string) answer {
 	return l.offerFlags(typed)
 }
 
+// maxWords is how many words name a command: "trust root update".
+const maxWords = 3
+
 // findCommand returns the command that words begin with, and how many of them
 // name it; 0 where there is no such command.
 func findCommand(words []string) (c command, n int) {
-	for n := min(2, len(words)); n > 0; n-- {
+	for n := min(maxWords, len(words)); n > 0; n-- {
 		for _, c := range allCommands() {
 			if c.name == strings.Join(words[:n], " ") {
 				return c, n

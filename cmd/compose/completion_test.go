@@ -148,7 +148,7 @@ func TestEveryChoiceIsOffered(t *testing.T) {
 			return
 		}
 		a := completeLine(append(strings.Fields(c.name), "-"+f.Name, ""))
-		free := slices.Contains([]string{"jobs", "size", "epoch", "cpus", "mem", "disk", "publish", "timeout"}, f.Name)
+		free := slices.Contains([]string{"jobs", "accept-unsigned", "size", "epoch", "cpus", "mem", "disk", "publish", "timeout"}, f.Name)
 		if len(a.words) == 0 && a.paths == noPaths && !free {
 			t.Errorf("compose %s -%s takes only some values, and none is offered: give its type Choices, or say here that they are too many", c.name, f.Name)
 		}

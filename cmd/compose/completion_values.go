@@ -65,7 +65,7 @@ func offerFor(takes string) answer {
 			if a.paths != anyFile {
 				a.paths, a.patterns = anyFile, []string{"*.yml", "*.yaml"}
 			}
-		case "FILE", "TAR":
+		case "FILE", "TAR", "OCI", "LAYOUT":
 			a.paths, a.patterns = anyFile, nil
 		case "DIR":
 			if a.paths != anyFile {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// dryRun prints what a build would do. It writes nothing, not even a cache, and
-// what is missing is a line of the plan, not an error.
+// dryRun prints what a build would do. It writes nothing, not even a cache, asks no
+// registry, and what is missing is a line of the plan, not an error.
 func (b *buildCommand) dryRun(ctx context.Context, s *session, in *input) error {
 	p := planner{in: in, home: s.home()}
 	e, err := b.openExisting(s)
@@ -36,7 +36,9 @@ func (b *buildCommand) openExisting(s *session) (*engine, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, nil //nolint:nilerr // what is missing is no error here
 	}
-	return b.open(s)
+	quiet := b.common
+	quiet.offline = true
+	return quiet.open(s)
 }
 
 // wouldWrite lists the files that a build would write.

@@ -33,7 +33,26 @@ func (c *common) open(s *session) (*engine, error) {
 		return nil, err
 	}
 	e.images.Packages = pkg.NewPlace(b, e.stored)
+	if c.offline {
+		return e, nil
+	}
+	if err := e.reach(s, &c.network); err != nil {
+		e.close()
+		return nil, err
+	}
 	return e, nil
+}
+
+// reach puts registries behind the cache, for names without a transport.
+func (e *engine) reach(s *session, network *networkFlags) error {
+	client, err := network.client(s, nil) // who takes a blob into the cache tells of it
+	if err != nil {
+		return err
+	}
+	remote := image.NewRemote(client, e.lease)
+	remote.Progress = s.transfers("fetch")
+	e.images.Registry = image.WithRegistry(e.stored, remote)
+	return nil
 }
 
 // openCache opens the cache in the flagged directory, or where the environment says.

@@ -5,10 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/composeos/compose/compose"
+	"github.com/composeos/compose/spec"
 )
 
 // parseFlags parses flags wherever they stand among args, so that
@@ -111,13 +113,13 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// patterns is a list of shell patterns.
+// patterns is a list of patterns of images.
 type patterns struct{ list }
 
 // Set adds one pattern.
 func (p *patterns) Set(s string) error {
-	if _, err := path.Match(s, ""); err != nil {
-		return fmt.Errorf("%q is not a pattern: a bracket is not closed", s)
+	if _, err := spec.ParsePattern(s); err != nil && s != "" && !compose.EveryImage(s) {
+		return err
 	}
 	return p.list.Set(s)
 }

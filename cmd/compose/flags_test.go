@@ -84,7 +84,7 @@ func TestParseFlagsErrors(t *testing.T) {
 		{"not a truth", []string{"-frozen=maybe"}, `build: flag -frozen: "maybe" is not true or false`},
 		{"not a choice", []string{"-progress", "jsn"}, `build: flag -progress: "jsn" is not one of auto, plain, json, none (did you mean json?)`},
 		{"an empty pattern", []string{"-accept-unsigned", ""}, "build: flag -accept-unsigned: the value is empty"},
-		{"a bad pattern", []string{"-accept-unsigned", "[x"}, `build: flag -accept-unsigned: "[x" is not a pattern: a bracket is not closed`},
+		{"a bad pattern", []string{"-accept-unsigned", "[x"}, `build: flag -accept-unsigned: "[x": "[x" is not part of an image's name: want lower-case letters and digits with . _ - between`},
 		{"an empty name to update", []string{"-update=a,,b"}, `build: flag -update: "a,,b" has an empty name`},
 		{"three dashes", []string{"---name"}, "build: bad flag syntax: ---name"},
 	}

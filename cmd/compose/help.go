@@ -25,8 +25,10 @@ func setupHelp(*flag.FlagSet) action {
 		if len(operands) == 0 {
 			return printHelp(s.stdout, "compose")
 		}
-		if len(operands) > 2 || len(operands) == 2 && !isGroup(operands[0]) {
-			return usagef("help", "%q is too much: help explains one thing at a time", operands[1])
+		for i := 1; i < len(operands); i++ {
+			if !isGroup(strings.Join(operands[:i], " ")) {
+				return usagef("help", "%q is too much: help explains one thing at a time", operands[i])
+			}
 		}
 		return printHelp(s.stdout, strings.Join(operands, " "))
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"strings"
 	"syscall"
 
@@ -11,6 +13,9 @@ import (
 	"github.com/composeos/compose/compose/pkg"
 	"github.com/composeos/compose/compose/pkg/debian"
 	"github.com/composeos/compose/compose/pkg/golang"
+	"github.com/composeos/compose/compose/registry"
+	"github.com/composeos/compose/compose/sign"
+	"github.com/composeos/compose/compose/trust"
 	"github.com/composeos/compose/outputs"
 )
 
@@ -40,9 +45,19 @@ const lockHint = `run "compose lock" with the same manifests`
 func hints() []hint {
 	return []hint{
 		{is[*compose.UnpinnedError], lockHint},
-		{is[*compose.UnsignedError], "take it without a signature by its name: -accept-unsigned NAME, or a pattern of names"},
-		{is[*compose.PolicyError], "remove the trust section, and say -accept-unsigned NAME when the lock is made"},
-		{lacksImage, "import the image first: compose cache import DIR|TAR"},
+		{is[*compose.NotAsLockedError], `take the lock from where it was as it should be, or run "compose lock -update IMAGE", which reads the image again`},
+		{is[*trust.UncoveredError], "cover it with a policy (trust: in the manifest, or -trust FILE), or take it unsigned by its name: -accept-unsigned NAME, or a pattern of names"},
+		{is[*compose.StaleError], `run "compose lock" with the same manifests: it looks for signatures`},
+		{is[*trust.RefusedError], `"compose help trust" says how images are signed, and how one is excepted`},
+		{is[*trust.DeniedError], "nothing overrules deny: take another image, or one that somebody else signed"},
+		{is[*trust.TieError], "write the match of one of them out further, or leave one of them out"},
+		{wraps(sign.ErrPassphrase), "COMPOSE_PASSWORD, where it is set, is taken for the passphrase, and nothing is asked"},
+		{lacksImage, "leave -offline out, or import the image first: compose cache import DIR|TAR"},
+		{wraps(registry.ErrUnauthorized), `log in with Docker's or another tool's "login HOST"; "compose help registries" says where credentials are looked for`},
+		{wraps(registry.ErrCertificate), `name a file of its certificate or its authority's: -registry-ca FILE, or ca in the settings; see "compose help registries"`},
+		{wraps(registry.ErrTLS), `"compose help registries" says how registries are reached with TLS and without`},
+		{wraps(registry.ErrPlain), `if that is right, say -plain-http HOST, or "http: true" under the host in the settings`},
+		{unreached, `"compose help registries" says how registries are reached`},
 		{is[*pkg.UnlockedError], `run "compose pkg lock"`},
 		{is[*pkg.ArchError], "add the architecture to arches in build.yml, or leave arches out for all"},
 		{wraps(image.ErrPlatform), "-arch ARCH builds for another architecture; a volume has platforms of its own"},
@@ -74,6 +89,9 @@ func is[T error](err error) bool {
 func wraps(target error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, target) }
 }
+
+// unreached tells whether a host was not reached at all.
+func unreached(err error) bool { return is[*net.OpError](err) && !errors.Is(err, context.Canceled) }
 
 // isOffline tells whether what a package source is made of would have to be fetched.
 func isOffline(err error) bool {

@@ -1,15 +1,49 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/composeos/compose/compose/image"
 	"github.com/composeos/compose/compose/pkg"
 	"github.com/composeos/compose/compose/pkg/debian"
 	"github.com/composeos/compose/compose/pkg/golang"
+	"github.com/composeos/compose/compose/registry"
+	"github.com/composeos/compose/compose/sign"
+	"github.com/composeos/compose/compose/trust"
 )
+
+// TestRegistryHints holds what is said to do where a registry is not reached, or an
+// image not trusted.
+func TestRegistryHints(t *testing.T) {
+	const help = `"compose help registries" says how registries are reached`
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string // part of the hint
+	}{
+		{"unknown certificate", registry.ErrCertificate, "-registry-ca FILE"},
+		{"unknown certificate, and no TLS", fmt.Errorf("%w; %w", registry.ErrCertificate, &registry.Error{Status: 400}), "-registry-ca FILE"},
+		{"TLS", fmt.Errorf("%w; %w", &registry.Error{Status: 400}, registry.ErrTLS), "with TLS and without"},
+		{"plain HTTP", fmt.Errorf("%w; %w", registry.ErrInsecure, registry.ErrPlain), "-plain-http HOST"},
+		{"no connection", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, help},
+		{"given up", &net.OpError{Op: "dial", Net: "tcp", Err: context.Canceled}, ""},
+		{"not authorised", &registry.Error{Status: 401}, "log in"},
+		{"denied", &trust.DeniedError{}, "nothing overrules deny"},
+		{"tie", &trust.TieError{}, "the match of one of them"},
+		{"passphrase", sign.ErrPassphrase, "COMPOSE_PASSWORD"},
+	} {
+		got := hintOf(fmt.Errorf("while at it: %w", tt.err))
+		if !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: hint %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
 
 // TestPackageHints holds what is said to do about each way in which what package
 // sources are made of may be missing or bad.

@@ -65,7 +65,7 @@ func (c *inspectCommand) run(ctx context.Context, s *session, operands []string)
 		return err
 	}
 	result, err := compose.Build(ctx, in.manifest, compose.Options{
-		Lock: r.lock, Platform: in.platform, Source: e.images, Lease: e.lease,
+		Lock: r.lock, Policy: in.policy, Evidence: r.evidence, Platform: in.platform, Source: e.images, Lease: e.lease,
 		Dir: in.lockDir, Home: s.home(), Jobs: c.jobs, Progress: s.ui,
 	})
 	if err != nil {

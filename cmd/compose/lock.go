@@ -77,7 +77,7 @@ func (c *lockCommand) make(ctx context.Context, s *session, e *engine, in *input
 		s.ui.notef("%s is up to date", in.lockPath)
 		return nil
 	}
-	if err := saveLock(in.lockPath, r.lock); err != nil {
+	if err := saveLocked(in.lockPath, r.lock, in.evidence, r.evidence); err != nil {
 		return err
 	}
 	r.say(s.ui)
@@ -89,9 +89,12 @@ func (c *lockCommand) make(ctx context.Context, s *session, e *engine, in *input
 func sayWritten(u *ui, in *input, r *resolved) {
 	if r.isNew {
 		u.notef("lock: made %s: %s and %s", in.lockPath, count(len(r.lock.Images), "image"), count(len(r.lock.Files), "file"))
-		return
+	} else {
+		u.notef("lock: wrote %s", in.lockPath)
 	}
-	u.notef("lock: wrote %s", in.lockPath)
+	if len(r.evidence.Signatures) > 0 {
+		u.notef("lock: with %s in %s", count(len(r.evidence.Signatures), "signature"), evidencePath(in.lockPath))
+	}
 }
 
 // count returns "1 image" or "2 images".
@@ -174,7 +177,7 @@ func (u *updateFlag) moves(m *spec.Manifest, names []string) ([]string, error) {
 // answersTo tells whether name means the image: it is the container's name, or
 // the reference in any spelling, or the reference without tag and digest.
 func answersTo(use spec.ImageUse, name string) bool {
-	if name == containerName(use) || (compose.Accept{name}).Match(use.Ref.String()) {
+	if name == containerName(use) || (compose.Accept{name}).Match(use.Ref) {
 		return true
 	}
 	ref, err := spec.ParseRef(name, use.Ref.Base)

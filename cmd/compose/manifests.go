@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/composeos/compose/compose"
+	"github.com/composeos/compose/compose/trust"
 	"github.com/composeos/compose/spec"
 )
 
@@ -23,10 +23,12 @@ const stdinName = "<stdin>"
 // input is what a command line names: manifests, and the lock beside them.
 type input struct {
 	manifest *spec.Manifest
-	name     string     // of the last manifest, without .yml; "" of standard input
-	lockPath string     // "" where there is no place for a lock
-	lock     *spec.Lock // nil where there is none
-	lockDir  string     // which the lock records sources relative to
+	name     string         // of the last manifest, without .yml; "" of standard input
+	lockPath string         // "" where there is no place for a lock
+	lock     *spec.Lock     // nil where there is none
+	evidence *spec.Evidence // the signatures that the lock names
+	policy   *trust.Policy
+	lockDir  string // which the lock records sources relative to
 	platform spec.Platform
 }
 
@@ -56,11 +58,17 @@ func (c *common) load(s *session, operands []string) (*input, error) {
 	for _, w := range m.Warnings {
 		s.ui.warnf("%s", w.Error())
 	}
-	if m.Trust != nil {
-		return nil, &compose.PolicyError{Pos: m.Trust.Pos}
+	if in.policy, err = c.trust.policy(m); err != nil {
+		return nil, err
 	}
-	in.lock, err = readLock(in.lockPath)
-	return in, err
+	if in.lock, err = readLock(in.lockPath); err != nil {
+		return nil, err
+	}
+	if in.evidence, err = readEvidence(in.lockPath); err != nil {
+		return nil, err
+	}
+	warnLost(s.ui, in)
+	return in, nil
 }
 
 // place sets lockDir, and returns the manifests' names, both in one form, so that

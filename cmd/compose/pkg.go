@@ -23,6 +23,7 @@ import (
 func pkgCommands() []command {
 	return []command{
 		{"pkg build", "make the images of package sources", setupPkgBuild},
+		{"pkg push", "make the images, and put them into a registry", setupPkgPush},
 		{"pkg lock", "pin the Debian packages that the sources name", setupPkgLock},
 		{"pkg vendor", "fetch into a folder all that the sources are made of", setupPkgVendor},
 		{"pkg show-tag", "print the tags of images, made of their contents", setupPkgShowTag},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/composeos/compose/compose"
@@ -20,23 +21,29 @@ type resolveHow struct {
 
 // resolved is a lock, and in what it differs from the one that was read.
 type resolved struct {
-	lock    *spec.Lock
-	changes []compose.Change
-	isNew   bool // there was none before
+	lock     *spec.Lock
+	evidence *spec.Evidence
+	changes  []compose.Change
+	isNew    bool // there was none before
+	found    bool // signatures that were not there before, though the lock names them
 }
 
 // resolve makes the lock of the input.
 func (c *common) resolve(ctx context.Context, s *session, in *input, e *engine, how resolveHow) (*resolved, error) {
-	lock, changes, err := compose.Resolve(ctx, in.manifest, compose.ResolveOptions{
+	r, err := compose.Resolve(ctx, in.manifest, compose.ResolveOptions{
 		Old:      in.lock,
 		Add:      how.add,
 		Frozen:   how.frozen,
 		Update:   how.update,
 		Epoch:    how.epoch,
+		Policy:   in.policy,
 		Accept:   compose.Accept(c.accept.list),
+		Foreign:  c.trust.file != "",
+		Evidence: in.evidence,
 		Platform: in.platform,
 		Resolver: e.images,
 		Source:   e.images,
+		Signed:   e.images,
 		Dir:      in.lockDir,
 		Home:     s.home(),
 		Jobs:     c.jobs,
@@ -48,7 +55,7 @@ func (c *common) resolve(ctx context.Context, s *session, in *input, e *engine, 
 	if err != nil {
 		return nil, err
 	}
-	return &resolved{lock, changes, in.lock == nil}, nil
+	return &resolved{r.Lock, r.Evidence, r.Changes, in.lock == nil, !maps.Equal(r.Evidence.Signatures, in.evidence.Only(r.Lock).Signatures)}, nil
 }
 
 // frozenChanges says what a frozen lock would have to change, a fault each.
@@ -61,7 +68,7 @@ func frozenChanges(changes []compose.Change) error {
 }
 
 // changed tells whether the lock has to be written.
-func (r *resolved) changed() bool { return r.isNew || len(r.changes) > 0 }
+func (r *resolved) changed() bool { return r.isNew || r.found || len(r.changes) > 0 }
 
 // say tells what the lock has that the one before had not.
 func (r *resolved) say(u *ui) {
@@ -74,6 +81,10 @@ func (r *resolved) say(u *ui) {
 func changeText(c compose.Change) string {
 	from, to := short(c.From), short(c.To)
 	switch {
+	case to == compose.Granted:
+		return c.Name + " is new: its label grants it"
+	case from == compose.Granted:
+		return c.Name + " is gone: its label does not grant it any more"
 	case from == "" && c.Local:
 		return fmt.Sprintf("%s is new: %s", c.Name, to)
 	case from == "":

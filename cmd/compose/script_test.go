@@ -31,6 +31,8 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"bootfile":  bootFile,
 		"debs":      debsCommand(t),
 		"nogo":      noGo,
+		"registry":  registryCommand(t),
+		"tuf":       tufCommand(t),
 	}
 }
 
