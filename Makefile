@@ -3,6 +3,7 @@
 GO       ?= go
 LINT     := .bin/golangci-lint
 LINT_AT  := v2.15.0
+COSIGN   := build/cosign/cosign
 FUZZTIME ?= 1m
 SLACK    ?= 1
 RUNS     ?= 5
@@ -20,7 +21,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build test full race fuzz lint fmt check golden repro packages bench example boot tools clean help setup fixture bootloader workload generated
+.PHONY: build test full race fuzz lint fmt check golden repro packages registries cosign bench example boot tools clean help setup fixture bootloader workload generated
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +40,7 @@ test: setup build fixture ## the fast tests; sets itself up; at most 15 minutes
 race: ## all tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
-full: test check workload example boot packages repro bench fuzz ## everything, also on the workload
+full: test check workload example boot packages repro cosign registries bench fuzz ## everything, also on the workload
 	test/workload.sh '$(WORKLOAD)'
 
 workload: build ## make the measuring workload in WORKLOAD (needs ../shared/workload)
@@ -93,6 +94,14 @@ repro: build fixture ## equal bytes however it is run: the matrix, on the fixtur
 
 packages: build ## package images made twice, by others and elsewhere: equal digests (root)
 	$(GO) run ./test/packages
+
+registries: setup build fixture ## signing and registries with the real programs, with cosign too where make cosign built it
+	@GO='$(GO)' COSIGN='$(CURDIR)/$(COSIGN)' test/registry/run.sh
+
+cosign: $(COSIGN) ## build/cosign/cosign, for make registries (about five minutes, once)
+
+$(COSIGN):
+	cd test/cosign && CGO_ENABLED=0 $(GO) build -trimpath -o '$(CURDIR)/$@' github.com/sigstore/cosign/v3/cmd/cosign
 
 bench: build fixture workload example ## CPU, wall and memory on the workload against their limits
 	$(GO) run ./test/bench -workload '$(WORKLOAD)' -runs $(RUNS) -slack $(SLACK)

@@ -24,6 +24,8 @@ packages=(
   gdisk p7zip-full             # other readers of disks
   binutils sbsigntool openssl  # other readers of EFI programs and their signatures
   docker.io podman skopeo      # clients of container images; their daemons are not started
+  docker-registry              # a registry that lists no referrers; its daemon is not started
+  strace                       # shows what a program asks of the network
   pigz                         # what the time of gzip is compared with
   zsh fish bash-completion     # shells, for completion
 )

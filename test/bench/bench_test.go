@@ -68,6 +68,7 @@ func fine() results {
 		r.medians[c.name] = usage{cpu: 100 * time.Millisecond, wall: 100 * time.Millisecond, rss: 64e6, size: 1}
 	}
 	r.medians["iso warm"] = usage{cpu: 100 * time.Millisecond, wall: 100 * time.Millisecond, rss: 64e6, size: 1 + 10e6}
+	r.medians[started] = usage{wall: 30 * time.Millisecond, size: 35e6}
 	r.medians["kernel+initrd cold"] = usage{cpu: time.Second, rss: 128e6}
 	r.medians[oneFile] = usage{cpu: 200 * time.Millisecond}
 	r.medians[onePackage] = usage{cpu: 400 * time.Millisecond}
@@ -103,8 +104,8 @@ func TestMemoryOfACaseThatIsMissing(t *testing.T) {
 		}
 	}
 	// tar, docker, tar-kernel-initrd; iso; oci by two and kernel+initrd by three compressions.
-	if formats != 9 {
-		t.Errorf("%d cases begin cold, want 9", formats)
+	if formats != 10 {
+		t.Errorf("%d cases begin cold, want 10", formats)
 	}
 }
 
@@ -129,6 +130,9 @@ func TestExceededNamesTheLimit(t *testing.T) {
 		{"a slow build after a large change", took(onePackage, usage{cpu: 401 * ms}), 1, "CPU with one package"},
 		{"a slow boot", took(firstPage, usage{cpu: 8*time.Second + ms}), 1, "until the first page"},
 		{"a large example", took(webInitrd, usage{size: 21e6}), 9, "the initramfs of examples/web.yml"},
+		{"a large program", took(started, usage{wall: ms, size: 36e6}), 9, "the program compose"},
+		{"a slow start", took(started, usage{wall: 31 * ms, size: 1}), 1, "compose version"},
+		{"a costly fetch", took(fetched, usage{cpu: 151 * ms, rss: 1}), 1, "from a registry"},
 		{"a large init", took(webInit, usage{size: 5e6}), 9, "the program init"},
 		{"much memory for tar, for which there is no slack", took("tar warm", usage{wall: 1, rss: 65e6}), 9, "RSS, the most of any tar build"},
 		{"much memory in another format", took("oci zstd cold", usage{rss: 129e6}), 9, "RSS, the most of a cold build"},

@@ -15,7 +15,22 @@ type benchCase struct {
 // cases are run in this order; each finds what the one before has left. The
 // first ones begin with an empty cache; the last leave a changed package in it.
 func cases() []benchCase {
-	return slices.Concat(tarCases(), containerCases(), encodeCases(), mediaCases(), bootCases(), initrdCases())
+	return slices.Concat(programCases(), registryCases(), tarCases(), containerCases(), encodeCases(), mediaCases(), bootCases(), initrdCases())
+}
+
+// started is the case of a program that has nothing to do.
+const started = "version"
+
+// programCases look at the program itself.
+func programCases() []benchCase {
+	return []benchCase{{name: started, what: "compose version; its size is the program's", run: func(ctx context.Context, s *stand) (usage, error) {
+		u, err := measure(ctx, s.compose, "version")
+		if err != nil {
+			return u, err
+		}
+		u.size, err = sizeOf(s.compose)
+		return u, err
+	}}}
 }
 
 // warm is a build into new files, with the cache and the lock of the build before.

@@ -38,6 +38,20 @@ func layers(layout string) (gzip, zstd []string, err error) {
 	return slices.Compact(gzip), slices.Compact(zstd), nil
 }
 
+// imageNames returns the names of the images of a layout, sorted.
+func imageNames(layout string) ([]string, error) {
+	var top v1.IndexManifest
+	if err := parse(filepath.Join(layout, "index.json"), &top); err != nil {
+		return nil, fmt.Errorf("workload: %w", err)
+	}
+	var names []string
+	for _, d := range top.Manifests {
+		names = append(names, d.Annotations[refName])
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // below appends the layers of the image or index that d describes to found;
 // attestations have none that a build reads.
 func below(layout string, d v1.Descriptor, found []v1.Descriptor) ([]v1.Descriptor, error) {

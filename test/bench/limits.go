@@ -87,6 +87,7 @@ type limit struct {
 func limits() []limit {
 	return []limit{
 		{1.5, true, figure{"CPU of a cold tar build / CPU of gzip -dc, zstd -dc of the layers", func(r results) float64 { return r.cpu("tar cold", "inflate") }}},
+		{1.5, true, figure{"CPU of a tar build from a registry / CPU of a cold one", func(r results) float64 { return r.cpu(fetched, "tar cold") }}},
 		{1.5, true, figure{"wall of a warm tar build / wall of cp and SHA-256", func(r results) float64 { return r.wall("tar warm", "copy and sum") }}},
 		{100, true, figure{"wall of a tar build with nothing changed, ms", func(r results) float64 { return ratio(r.medians["tar unchanged"].wall, time.Millisecond) }}},
 		{1.5, true, figure{"wall of a warm docker build / wall of cp", func(r results) float64 { return r.wall("docker warm", "docker copy") }}},
@@ -106,6 +107,8 @@ func limits() []limit {
 		{64, false, figure{"RSS of an ISO of 1.2 GB, MB", func(r results) float64 { return ratio(r.medians["iso plain"].rss, 1e6) }}},
 		{8, true, figure{"CPU of an emulated machine until the first page, s", func(r results) float64 { return ratio(r.medians[firstPage].cpu, time.Second) }}},
 		{20, false, figure{"the initramfs of examples/web.yml, MB", func(r results) float64 { return ratio(r.medians[webInitrd].size, 1e6) }}},
+		{35, false, figure{"the program compose, MB", func(r results) float64 { return ratio(r.medians[started].size, 1e6) }}},
+		{30, true, figure{"wall of compose version, ms", func(r results) float64 { return ratio(r.medians[started].wall, time.Millisecond) }}},
 		{4, false, figure{"the program init, MB", func(r results) float64 { return ratio(r.medians[webInit].size, 1e6) }}},
 		{64, false, figure{"RSS, the most of any tar build, MB", func(r results) float64 { return r.rss(isTar) }}},
 		{128, false, figure{"RSS, the most of a cold build of any format, MB", func(r results) float64 { return r.rss(isCold) }}},
@@ -116,6 +119,8 @@ func limits() []limit {
 // figures are told beside the limits.
 func figures() []figure {
 	return []figure{
+		{"wall of a tar build from a registry / wall of skopeo copy of the images", func(r results) float64 { return r.wall(fetched, bySkopeo) }},
+		{"CPU of a tar build from a registry / CPU of skopeo copy of the images", func(r results) float64 { return r.cpu(fetched, bySkopeo) }},
 		{"wall of an ISO with one file changed / wall of cp", func(r results) float64 { return r.wall("iso changed", "iso copy") }},
 		{"CPU with every file of that package changed / CPU of the warm build", func(r results) float64 { return r.cpu(wholePackage, "kernel+initrd warm") }},
 		{"CPU of an initramfs by gzip / CPU of gzip -6", func(r results) float64 { return r.cpu("encode gzip", "gzip -6") }},

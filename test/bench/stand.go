@@ -15,6 +15,7 @@ type stand struct {
 	compose  string
 	self     string // this program
 	manifest string
+	layout   string // of the images
 	images   string // archive to import
 	gzip     []string
 	zstd     []string
@@ -34,25 +35,25 @@ func newStand(in inputs, scratch string) (*stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tools("sh", "cp", "gzip", "pigz", "zstd", "xorriso", emulator); err != nil {
+	if err := tools("sh", "cp", "gzip", "pigz", "zstd", "xorriso", "docker-registry", "skopeo", emulator); err != nil {
 		return nil, err
 	}
 	s := &stand{
 		compose: program, self: self, scratch: scratch, web: in.web,
 		manifest: filepath.Join(scratch, "in", "anchor.yml"),
+		layout:   filepath.Join(in.workload, "oci"),
 		images:   filepath.Join(in.workload, "images.tar"),
 		onePart:  filepath.Join(scratch, "one"), allParts: filepath.Join(scratch, "all"),
 	}
 	if err := s.writeManifests(in.workload, in.bootloader); err != nil {
 		return nil, err
 	}
-	layout := filepath.Join(in.workload, "oci")
-	if s.gzip, s.zstd, err = layers(layout); err != nil {
+	if s.gzip, s.zstd, err = layers(s.layout); err != nil {
 		return nil, err
 	}
 	return s, errors.Join(
-		changed{from: layout, name: changedPackage}.write(s.onePart),
-		changed{from: layout, name: changedPackage, all: true}.write(s.allParts),
+		changed{from: s.layout, name: changedPackage}.write(s.onePart),
+		changed{from: s.layout, name: changedPackage, all: true}.write(s.allParts),
 	)
 }
 

@@ -195,7 +195,7 @@ func TestOnbootIsInterrupted(t *testing.T) {
 func TestServices(t *testing.T) {
 	s := stage(t, map[string]string{
 		"services/web":       "echo serving; exec sleep 1000",
-		"services/crash":     "echo oops; exit 4",
+		"services/crash":     "echo oops; sleep 0.3; exit 4", // not before the script that stands for runc has left it: that would take the status
 		"onshutdown/000-end": "echo last words; exit 5",
 	})
 	if err := s.Serve(t.Context(), false); err != nil {
