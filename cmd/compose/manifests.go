@@ -28,6 +28,7 @@ type input struct {
 	lock     *spec.Lock     // nil where there is none
 	evidence *spec.Evidence // the signatures that the lock names
 	policy   *trust.Policy
+	foreign  bool   // the policy is a site's, and not of who made the lock
 	lockDir  string // which the lock records sources relative to
 	platform spec.Platform
 }
@@ -58,6 +59,7 @@ func (c *common) load(s *session, operands []string) (*input, error) {
 	for _, w := range m.Warnings {
 		s.ui.warnf("%s", w.Error())
 	}
+	in.foreign = c.trust.file != ""
 	if in.policy, err = c.trust.policy(m); err != nil {
 		return nil, err
 	}

@@ -132,7 +132,11 @@ func exceptionFor(p *trust.Policy, ref spec.Ref, locked *spec.LockedImage) strin
 // What nothing is known of yet is only refused for what no signature could mend.
 func held(in *input, ref spec.Ref, locked *spec.LockedImage) error {
 	if locked != nil {
-		_, err := compose.Verdict(in.policy, ref, locked, in.evidence.Of(locked))
+		pinned := *locked
+		if in.foreign {
+			pinned.Unsigned = "" // by whom it was accepted does not count here
+		}
+		_, err := compose.Verdict(in.policy, ref, &pinned, in.evidence.Of(locked))
 		return err
 	}
 	_, err := compose.Verdict(in.policy, ref, &spec.LockedImage{Digest: ref.Digest}, nil)
