@@ -58,7 +58,11 @@ func (s *tufServer) do(t *testing.T, ts *testscript.TestScript, what string) {
 	}
 	switch what {
 	case "start":
-		server := httptest.NewServer(r)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			r.ServeHTTP(w, req)
+		}))
 		ts.Defer(server.Close)
 		ts.Setenv("TUF", server.URL)
 		ts.Check(os.WriteFile(ts.MkAbs("first.json"), r.Root, 0o600))
