@@ -29,7 +29,7 @@ type ResolveOptions struct {
 	Platform spec.Platform    // to build for
 	Resolver image.Resolver   // from names to digests
 	Source   image.Source     // from digests to images
-	Signed   image.Signatures // where signatures are looked for
+	Signed   image.Signatures // where signatures are looked for; nil: nowhere
 	Dir      string           // folder of the lock, which it records sources relative to
 	Home     string           // what "~/" stands for in sources
 	Jobs     int              // how many images are looked at at once; 0: as many as Go uses processors

@@ -69,6 +69,9 @@ func (r *resolver) known(made *resolved) []spec.Signature {
 // look asks for the signatures of an image: of its index, and of the manifests of
 // its platforms.
 func (r *resolver) look(ctx context.Context, made *resolved) ([]spec.Signature, error) {
+	if r.Signed == nil {
+		return nil, nil
+	}
 	task := start(r.Progress, "verify", made.Name, 0)
 	defer task.Done()
 	digests := []spec.Digest{made.Digest}
@@ -84,9 +87,6 @@ func (r *resolver) look(ctx context.Context, made *resolved) ([]spec.Signature, 
 		if !slices.Contains(hashes, h) {
 			hashes = append(hashes, h)
 		}
-	}
-	if r.Signed == nil {
-		return nil, nil
 	}
 	return r.Signed.Signatures(ctx, made.use.Ref, hashes...)
 }
